@@ -1,0 +1,1 @@
+//! Jumeau: SQL for prospect relationship management.

@@ -1,0 +1,2 @@
+//! The `jumeau` command.
+fn main() {}
