@@ -1,2 +1,7 @@
-//! The `jumeau` command.
-fn main() {}
+//! The `jumeau` command: arguments in, exit code out.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    jumeau::cli::main()
+}

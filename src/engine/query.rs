@@ -1,0 +1,178 @@
+//! A running query: batches as they come, progress while they come, an end when it is dropped.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::stats::Precision;
+use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::DataFusionError;
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::StreamExt;
+use tokio::sync::mpsc;
+
+use super::diagnose;
+use crate::error::{Error, Result};
+
+/// A query that runs. Dropping it stops its threads and frees its memory.
+pub struct Query {
+    plan: Arc<dyn ExecutionPlan>,
+    schema: SchemaRef,
+    batches: mpsc::Receiver<Result<RecordBatch, DataFusionError>>,
+    task: Option<SpawnedTask<()>>,
+    scanned: Option<usize>,
+    started: Instant,
+}
+
+/// How far a query has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Rows read from files so far.
+    pub rows: usize,
+    /// Rows that the files hold in all, when their footers tell.
+    pub total: Option<usize>,
+    /// Time since the query started.
+    pub elapsed: Duration,
+}
+
+impl Query {
+    pub(super) fn start(
+        plan: Arc<dyn ExecutionPlan>,
+        task: Arc<TaskContext>,
+    ) -> Result<Self, DataFusionError> {
+        let scanned = rows_to_scan(&plan);
+        let mut stream = execute_stream(Arc::clone(&plan), task)?;
+        let schema = stream.schema();
+        // The query works in a task of its own, so that whoever waits for it can also listen to
+        // Ctrl-C and a clock, and so that the next batch is made while this one is written.
+        let (sender, batches) = mpsc::channel(1);
+        let task = SpawnedTask::spawn(async move {
+            while let Some(batch) = stream.next().await {
+                if sender.send(batch).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { plan, schema, batches, task: Some(task), scanned, started: Instant::now() })
+    }
+
+    /// The columns of the result.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// The next batch; `None` at the end.
+    ///
+    /// # Errors
+    /// When the query fails, its data are broken, or memory runs out.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        match self.batches.recv().await {
+            // The end, unless the task broke: then the rows so far are not the result.
+            None => match self.task.take() {
+                Some(task) => task
+                    .join()
+                    .await
+                    .map(|()| None)
+                    .map_err(|error| Error::data(format!("the query broke off: {error}"))),
+                None => Ok(None),
+            },
+            Some(Ok(batch)) => Ok(Some(batch)),
+            Some(Err(error)) => Err(self.explain(error)),
+        }
+    }
+
+    /// All batches at once, for results that are known to be small.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn collect(mut self) -> Result<Vec<RecordBatch>> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await? {
+            batches.push(batch);
+        }
+        Ok(batches)
+    }
+
+    /// How far the query has come; cheap enough to ask ten times a second.
+    pub fn progress(&self) -> Progress {
+        let mut rows = 0;
+        visit_scans(&self.plan, &mut |scan| {
+            rows += scan.metrics().and_then(|metrics| metrics.output_rows()).unwrap_or(0);
+        });
+        let total = self.scanned.map(|total| total.max(rows));
+        Progress { rows, total, elapsed: self.started.elapsed() }
+    }
+
+    /// Names the file when the error is about the contents of one.
+    fn explain(&self, error: DataFusionError) -> Error {
+        let root = error.find_root();
+        let about_files = matches!(
+            root,
+            DataFusionError::ArrowError(..)
+                | DataFusionError::ParquetError(_)
+                | DataFusionError::ObjectStore(_)
+                | DataFusionError::IoError(_)
+        );
+        let file_type = match root {
+            DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
+                datafusion::arrow::error::ArrowError::CsvError(_)
+                | datafusion::arrow::error::ArrowError::ParseError(_) => Some("csv"),
+                datafusion::arrow::error::ArrowError::JsonError(_) => Some("json"),
+                _ => None,
+            },
+            DataFusionError::ParquetError(_) => Some("parquet"),
+            _ => None,
+        };
+        let files = file_type.map(|kind| self.files(kind)).unwrap_or_default();
+        let explained = diagnose::explain(error, &[]);
+        match (about_files, files.len()) {
+            (true, 1..=3) => {
+                explained.context(files.into_iter().collect::<Vec<_>>().join(" or "))
+            }
+            _ => explained,
+        }
+    }
+
+    fn files(&self, kind: &str) -> BTreeSet<String> {
+        let mut files = BTreeSet::new();
+        visit_scans(&self.plan, &mut |scan| {
+            let Some(config) = scan.data_source().downcast_ref::<FileScanConfig>() else { return };
+            if config.file_source().file_type() != kind {
+                return;
+            }
+            for group in &config.file_groups {
+                files.extend(group.iter().map(|file| file.object_meta.location.to_string()));
+            }
+        });
+        files
+    }
+}
+
+/// Rows in all files that the plan scans; `None` when one of them does not tell.
+fn rows_to_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
+    let mut total = Some(0);
+    visit_scans(plan, &mut |scan| {
+        let rows = scan.data_source().partition_statistics(None).ok().and_then(|statistics| {
+            match statistics.num_rows {
+                Precision::Exact(rows) | Precision::Inexact(rows) => Some(rows),
+                Precision::Absent => None,
+            }
+        });
+        total = total.zip(rows).map(|(total, rows)| total + rows);
+    });
+    total
+}
+
+fn visit_scans(plan: &Arc<dyn ExecutionPlan>, visit: &mut impl FnMut(&DataSourceExec)) {
+    if let Some(scan) = plan.downcast_ref::<DataSourceExec>() {
+        visit(scan);
+    }
+    for child in plan.children() {
+        visit_scans(child, visit);
+    }
+}

@@ -1,0 +1,80 @@
+//! The order of a pack's queries, from the tables that their SQL reads.
+
+use super::PackQuery;
+use crate::engine::tables_read;
+use crate::error::{Error, Result};
+
+/// Finds what each query reads and puts the queries in an order in which each comes after those.
+/// Among queries that are free to run, the alphabet decides, so that the order is always the same.
+pub(super) fn order(mut queries: Vec<PackQuery>) -> Result<Vec<PackQuery>> {
+    let names: Vec<String> = queries.iter().map(|query| query.name.clone()).collect();
+    for query in &mut queries {
+        // A query that names itself reads the project's table of that name.
+        query.reads = tables_read(&query.statement)?
+            .into_iter()
+            .filter(|table| names.contains(table) && *table != query.name)
+            .collect();
+    }
+    let mut ordered: Vec<PackQuery> = Vec::with_capacity(queries.len());
+    while !queries.is_empty() {
+        let free = queries.iter().position(|query| {
+            query.reads.iter().all(|read| ordered.iter().any(|done| done.name == *read))
+        });
+        match free {
+            Some(index) => ordered.push(queries.remove(index)),
+            None => {
+                let stuck: Vec<&str> = queries.iter().map(|query| query.name.as_str()).collect();
+                return Err(Error::usage(format!(
+                    "these queries wait for each other: {}",
+                    stuck.join(", ")
+                ))
+                .hint("rename one, or let it read the project's tables"));
+            }
+        }
+    }
+    Ok(ordered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::sql::parser::DFParser;
+
+    fn ordered(queries: &[(&str, &str)]) -> Result<Vec<String>> {
+        let queries = queries
+            .iter()
+            .map(|(name, sql)| PackQuery {
+                name: (*name).to_owned(),
+                description: String::new(),
+                statement: DFParser::parse_sql(sql).unwrap().pop_front().unwrap(),
+                checks: vec![],
+                show: false,
+                reads: vec![],
+            })
+            .collect();
+        Ok(order(queries)?.into_iter().map(|query| query.name).collect())
+    }
+
+    #[test]
+    fn a_query_comes_after_what_it_reads() {
+        let order = ordered(&[
+            ("a", "SELECT * FROM (SELECT * FROM c) x WHERE id IN (SELECT id FROM b)"),
+            ("b", "WITH t AS (SELECT * FROM c) SELECT * FROM t"),
+            ("c", "SELECT * FROM events"),
+        ]);
+        assert_eq!(order.unwrap(), ["c", "b", "a"]);
+    }
+
+    #[test]
+    fn its_own_name_is_the_projects_table() {
+        assert_eq!(ordered(&[("orders", "SELECT * FROM orders")]).unwrap(), ["orders"]);
+    }
+
+    #[test]
+    fn cycles_are_named() {
+        let error = ordered(&[("a", "SELECT * FROM b"), ("b", "SELECT * FROM a"), ("c", "SELECT 1")])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("wait for each other: a, b\n"), "{error}");
+    }
+}
