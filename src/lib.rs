@@ -1,1 +1,3 @@
 //! Jumeau: SQL for prospect relationship management.
+
+pub mod sample;
