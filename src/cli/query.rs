@@ -10,7 +10,7 @@ use datafusion::sql::parser::Statement;
 use tempfile::NamedTempFile;
 
 use super::{Global, block_on, name_and_text};
-use crate::engine::{Engine, Params, Value};
+use crate::engine::{self, Engine, Params, Value};
 use crate::error::{Error, Result};
 use crate::render::{Format, Shape, Writer};
 use crate::terminal::{Terminal, drive, thousands};
@@ -53,7 +53,7 @@ pub(super) fn query(args: &QueryArgs, global: &Global, terminal: Terminal) -> Re
     let params: Params =
         args.param.iter().map(|(name, text)| (name.clone(), Value::guess(text))).collect();
 
-    let statements = engine.parse(&sql)?;
+    let statements = engine::parse(&sql)?;
     if statements.is_empty() {
         return Err(Error::usage("there is no statement to run"));
     }

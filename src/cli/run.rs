@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Global, block_on, name_and_text};
-use crate::engine::{Engine, Params};
+use crate::engine::{self, Engine, Params};
 use crate::error::{Error, Result};
 use crate::pack::{self, Event, Outcome, Pack, RunOptions};
 use crate::render::{Format, Shape, Writer};
@@ -21,6 +21,9 @@ pub(super) struct RunArgs {
     /// The day of the run: short for --param as_of=DATE
     #[arg(long, value_name = "DATE")]
     as_of: Option<String>,
+    /// Only these queries, and those that they read; `name+` adds those that read it
+    #[arg(long, value_name = "NAME,…")]
+    select: Option<String>,
     /// The folder for outputs
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
@@ -28,7 +31,10 @@ pub(super) struct RunArgs {
 
 pub(super) fn run(args: &RunArgs, global: &Global, terminal: Terminal) -> Result<()> {
     let project = global.project()?;
-    let pack = Pack::find(&args.pack, &project)?;
+    let mut pack = Pack::find(&args.pack, &project)?;
+    if let Some(selection) = &args.select {
+        pack.select(selection)?;
+    }
     let mut given = args.param.clone();
     given.extend(args.as_of.iter().map(|day| ("as_of".to_owned(), day.clone())));
     let params = pack::resolve_params(&pack, &given)?;
@@ -87,7 +93,7 @@ async fn show(engine: &Engine, pack: &Pack, outcome: &Outcome, terminal: Termina
         let path = outcome.folder.join(format!("{}.parquet", query.name));
         engine.add_file(&query.name, &path);
         let select = format!("SELECT * FROM \"{}\"", query.name.replace('"', "\"\""));
-        for statement in engine.parse(&select)? {
+        for statement in engine::parse(&select)? {
             let mut result = engine.query(statement, &Params::new()).await?;
             let shape = Shape { width: terminal.width(), ..Shape::default() };
             let mut writer =

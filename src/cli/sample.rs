@@ -32,8 +32,9 @@ pub(super) fn write(folder: &Path, options: &sample::Options, terminal: Terminal
         line.text(format!("{} visitors", thousands(visitors)));
     })
     .map_err(|error| match error {
-        sample::Error::Usage(message) => Error::usage(message),
+        sample::Error::Visitors(_) => Error::usage(error.to_string()),
         sample::Error::Io { path, source } => Error::io(path.display(), &source),
+        other => Error::data(other.to_string()),
     })?;
     drop(line);
     for table in written {

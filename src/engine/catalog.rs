@@ -17,11 +17,9 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::TableType;
-use datafusion::sql::parser::DFParserBuilder;
-use datafusion::sql::sqlparser::dialect::DuckDbDialect;
 use parking_lot::RwLock;
 
-use super::{files, tables_read};
+use super::{diagnose, files, parse, tables_read};
 use crate::error::Error;
 use crate::project::{Project, Table};
 
@@ -99,10 +97,17 @@ impl ProjectSchema {
                 .await
                 .map_err(|error| external(error.context(format_args!("table '{name}'")))),
             Entry::View(file, sql) => {
-                let plan = self.state()?.create_logical_plan(&sql).await.map_err(|error| {
-                    let error = super::diagnose::explain(error, &self.names());
-                    external(error.context(format_args!("view '{name}' ({})", file.display())))
-                })?;
+                let place = format!("view '{name}' ({})", file.display());
+                let wrong = |error: Error| external(error.context(&place));
+                let mut statements = parse(&sql).map_err(wrong)?;
+                let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
+                    return Err(wrong(Error::usage("a view is one statement")));
+                };
+                let plan = self
+                    .state()?
+                    .statement_to_plan(statement)
+                    .await
+                    .map_err(|error| wrong(diagnose::explain(error, &self.names())))?;
                 Ok(Arc::new(ViewTable::new(plan, Some(sql))))
             }
         }
@@ -174,11 +179,7 @@ fn refuse_cycles(entries: &BTreeMap<String, Entry>) -> Result<(), Error> {
     for (name, entry) in entries {
         let Entry::View(_, sql) = entry else { continue };
         // What does not parse is reported when the view is used.
-        let parsed = DFParserBuilder::new(sql.as_str())
-            .with_dialect(&DuckDbDialect {})
-            .build()
-            .and_then(|mut parser| parser.parse_statements());
-        if let Ok(statements) = parsed {
+        if let Ok(statements) = parse(sql) {
             let tables = statements.iter().filter_map(|one| tables_read(one).ok()).flatten();
             reads.insert(name, tables.collect());
         }

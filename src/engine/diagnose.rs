@@ -95,6 +95,9 @@ fn plan(message: &str, tables: &[String]) -> Error {
             None => error.hint(format!("tables here: {}", tables.join(", "))),
         };
     }
+    if let Some(error) = wrong_argument_types(message) {
+        return error;
+    }
     // "Invalid function 'x'.\nDid you mean 'y'?" and the like: the second line is a hint.
     match message.split_once("\nDid you mean ") {
         Some((first, suggestion)) => {
@@ -102,6 +105,16 @@ fn plan(message: &str, tables: &[String]) -> Error {
         }
         None => Error::data(message),
     }
+}
+
+/// "… No function matches the given name and argument types 'sum(Utf8)'. … Candidate functions: …"
+fn wrong_argument_types(message: &str) -> Option<Error> {
+    let (_, rest) = message.split_once("No function matches the given name and argument types '")?;
+    let (call, rest) = rest.split_once('\'')?;
+    let (_, candidates) = rest.split_once("Candidate functions:")?;
+    let candidates: Vec<&str> = candidates.lines().map(str::trim).filter(|c| !c.is_empty()).collect();
+    Some(Error::data(format!("no function takes these arguments: {call}"))
+        .hint(format!("cast the arguments; it can be {}", candidates.join(", "))))
 }
 
 fn internal(message: &str) -> Error {
@@ -133,4 +146,43 @@ fn parquet(error: &ParquetError) -> Error {
     };
     Error::data(format!("not a whole Parquet file: {message}"))
         .hint("it may be truncated or of another format; write it again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(error: DataFusionError) -> String {
+        explain(error, &["events".to_owned(), "people".to_owned()]).to_string()
+    }
+
+    #[test]
+    fn a_misspelt_table_is_suggested() {
+        let error = DataFusionError::Plan("table 'jumeau.main.evnts' not found".to_owned());
+        assert_eq!(text(error), "no table named 'evnts'\nhint: did you mean 'events'?");
+    }
+
+    #[test]
+    fn argument_types_are_listed_in_one_line() {
+        let error = DataFusionError::Plan(
+            "Internal error: x. No function matches the given name and argument types \
+             'sum(Utf8)'. You might need casts.\n\tCandidate functions:\n\tsum(Int64)\n\tsum(Float64)"
+                .to_owned(),
+        );
+        assert_eq!(
+            text(error),
+            "no function takes these arguments: sum(Utf8)\n\
+             hint: cast the arguments; it can be sum(Int64), sum(Float64)"
+        );
+    }
+
+    #[test]
+    fn our_own_errors_come_through_every_wrapping() {
+        let ours = Error::data("file not found: x").hint("look again");
+        let wrapped = DataFusionError::Context(
+            "type_coercion".to_owned(),
+            Box::new(DataFusionError::External(Box::new(ours.clone()))),
+        );
+        assert_eq!(explain(wrapped, &[]), ours);
+    }
 }

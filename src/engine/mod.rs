@@ -10,6 +10,7 @@ mod diagnose;
 mod files;
 mod memory;
 mod query;
+mod sql;
 mod stores;
 
 use std::path::Path;
@@ -22,13 +23,12 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::resolve::resolve_table_references;
-use datafusion::sql::sqlparser::dialect::DuckDbDialect;
+use datafusion::sql::parser::Statement;
 
 pub use bind::{Params, Value};
 pub(crate) use bind::{is_date, is_number};
 pub use query::{Progress, Query};
+pub use sql::{parse, tables_read};
 
 use crate::error::{Error, Result};
 use crate::project::{Limits, Project, Table};
@@ -119,19 +119,6 @@ impl Engine {
         self.tables.add_empty(name, schema);
     }
 
-    /// Splits SQL text into statements.
-    ///
-    /// # Errors
-    /// When the text is not SQL.
-    pub fn parse(&self, sql: &str) -> Result<Vec<Statement>> {
-        DFParserBuilder::new(sql)
-            .with_dialect(&DuckDbDialect {})
-            .build()
-            .and_then(|mut parser| parser.parse_statements())
-            .map(Vec::from)
-            .map_err(|error| self.explain(error))
-    }
-
     /// Binds the parameters of a statement and plans it against the real schemas. Scans nothing.
     ///
     /// # Errors
@@ -189,14 +176,4 @@ impl Engine {
     fn explain(&self, error: datafusion::error::DataFusionError) -> Error {
         diagnose::explain(error, &self.tables.names())
     }
-}
-
-/// The tables that a statement reads, CTEs left out.
-///
-/// # Errors
-/// When a name is not a table name.
-pub fn tables_read(statement: &Statement) -> Result<Vec<String>> {
-    let (tables, _ctes) = resolve_table_references(statement, true)
-        .map_err(|error| diagnose::explain(error, &[]))?;
-    Ok(tables.iter().map(|table| table.table().to_owned()).collect())
 }

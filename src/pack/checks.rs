@@ -1,10 +1,10 @@
 //! Conditions on an output: `unique(a, b)`, `not_null(a)`, or any SQL condition over its rows, in
 //! which `rows` is their number: `rows > 0`, `sum(cost) <= $budget`.
 
-use datafusion::arrow::array::{Array, RecordBatch, cast::AsArray};
+use datafusion::arrow::array::{RecordBatch, cast::AsArray};
 use datafusion::sql::parser::Statement;
 
-use crate::engine::{Engine, Params};
+use crate::engine::{self, Engine, Params};
 use crate::error::{Error, Result};
 
 /// What a check found.
@@ -26,7 +26,7 @@ enum Query {
 /// Plans a check against the output's table, without running it.
 pub(super) async fn plan(engine: &Engine, table: &str, check: &str, params: &Params) -> Result<()> {
     let (Query::FailingRows(statements) | Query::Condition(statements)) =
-        query(engine, table, check)?;
+        query(table, check)?;
     for statement in statements {
         let plan = engine.plan(statement, params).await?;
         engine.optimize(&plan)?;
@@ -41,7 +41,7 @@ pub(super) async fn run(
     check: &str,
     params: &Params,
 ) -> Result<Finding> {
-    match query(engine, table, check)? {
+    match query(table, check)? {
         Query::FailingRows(statements) => {
             let mut failing = Vec::new();
             for statement in statements {
@@ -71,10 +71,10 @@ fn is_true(batch: &RecordBatch) -> Option<bool> {
     Some(column.iter().all(|value| value == Some(true)))
 }
 
-fn query(engine: &Engine, table: &str, check: &str) -> Result<Query> {
+fn query(table: &str, check: &str) -> Result<Query> {
     let table = quoted(table);
     let parse = |sql: String| {
-        engine.parse(&sql).map_err(|error| error.context(format_args!("check \"{check}\"")))
+        engine::parse(&sql).map_err(|error| error.context(format_args!("check \"{check}\"")))
     };
     if let Some(columns) = call(check, "unique") {
         return Ok(Query::FailingRows(parse(format!(
@@ -89,7 +89,6 @@ fn query(engine: &Engine, table: &str, check: &str) -> Result<Query> {
             missing.join(" OR ")
         ))?));
     }
-    // `rows` is a column of the one-row side, so that the rest of the condition stays plain SQL.
     Ok(Query::Condition(parse(format!("SELECT {} FROM {table}", with_row_count(check)))?))
 }
 

@@ -2,7 +2,7 @@
 
 use super::PackQuery;
 use crate::engine::tables_read;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 
 /// Finds what each query reads and puts the queries in an order in which each comes after those.
 /// Among queries that are free to run, the alphabet decides, so that the order is always the same.
@@ -35,13 +35,48 @@ pub(super) fn order(mut queries: Vec<PackQuery>) -> Result<Vec<PackQuery>> {
     Ok(ordered)
 }
 
+/// Keeps the queries that `selection` asks for: `a,b` keeps a, b and all that they read; `a+` keeps
+/// also all that read a.
+pub(super) fn select(queries: &mut Vec<PackQuery>, selection: &str) -> Result<()> {
+    let mut kept: Vec<String> = Vec::new();
+    for word in selection.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        let name = word.strip_suffix('+').unwrap_or(word);
+        let known = |query: &&PackQuery| query.name == name;
+        if queries.iter().find(known).is_none() {
+            let error = Error::usage(format!("--select: no query named '{name}'"));
+            let names: Vec<&str> = queries.iter().map(|query| query.name.as_str()).collect();
+            return Err(error.hint(
+                did_you_mean(name, names.iter().copied())
+                    .unwrap_or_else(|| format!("queries: {}", names.join(", "))),
+            ));
+        }
+        let mut wanted = vec![name.to_owned()];
+        if word.ends_with('+') {
+            // In order, so that one pass finds the readers of readers.
+            for query in queries.iter() {
+                if query.reads.iter().any(|read| wanted.contains(read)) {
+                    wanted.push(query.name.clone());
+                }
+            }
+        }
+        kept.append(&mut wanted);
+    }
+    for query in queries.iter().rev() {
+        if kept.contains(&query.name) {
+            kept.extend(query.reads.iter().cloned());
+        }
+    }
+    queries.retain(|query| kept.contains(&query.name));
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use datafusion::sql::parser::DFParser;
 
-    fn ordered(queries: &[(&str, &str)]) -> Result<Vec<String>> {
-        let queries = queries
+    fn parsed(queries: &[(&str, &str)]) -> Vec<PackQuery> {
+        queries
             .iter()
             .map(|(name, sql)| PackQuery {
                 name: (*name).to_owned(),
@@ -51,8 +86,32 @@ mod tests {
                 show: false,
                 reads: vec![],
             })
-            .collect();
-        Ok(order(queries)?.into_iter().map(|query| query.name).collect())
+            .collect()
+    }
+
+    fn ordered(queries: &[(&str, &str)]) -> Result<Vec<String>> {
+        Ok(order(parsed(queries))?.into_iter().map(|query| query.name).collect())
+    }
+
+    #[test]
+    fn a_selection_keeps_what_it_needs() {
+        let all = order(parsed(&[
+            ("a", "SELECT * FROM events"),
+            ("b", "SELECT * FROM a"),
+            ("c", "SELECT * FROM b"),
+            ("d", "SELECT * FROM a"),
+        ]))
+        .unwrap();
+        let kept = |selection: &str| {
+            let mut queries = all.clone();
+            select(&mut queries, selection).map(|()| {
+                queries.into_iter().map(|query| query.name).collect::<Vec<_>>().join(" ")
+            })
+        };
+        assert_eq!(kept("b").unwrap(), "a b");
+        assert_eq!(kept("b+").unwrap(), "a b c");
+        assert_eq!(kept("d, c").unwrap(), "a b c d");
+        assert!(kept("bb").unwrap_err().to_string().contains("no query named 'bb'"));
     }
 
     #[test]

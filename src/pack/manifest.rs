@@ -3,11 +3,10 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::dialect::DuckDbDialect;
+use datafusion::sql::parser::Statement;
 
 use super::Files;
-use crate::engine::Value;
+use crate::engine::{self, Value};
 use crate::error::{Error, Result};
 
 pub(super) const FILE_NAME: &str = "pack.toml";
@@ -145,12 +144,8 @@ pub(super) fn parse(files: &Files) -> Result<Parsed> {
 }
 
 fn one_statement(sql: &str) -> Result<Statement> {
-    let mut statements = DFParserBuilder::new(sql)
-        .with_dialect(&DuckDbDialect {})
-        .build()
-        .and_then(|mut parser| parser.parse_statements())
-        .map_err(|error| Error::usage(error.strip_backtrace()))?;
-    match (statements.pop_front(), statements.len()) {
+    let mut statements = engine::parse(sql).map_err(Error::into_usage)?;
+    match (statements.pop(), statements.len()) {
         (Some(statement), 0) => Ok(statement),
         (None, _) => Err(Error::usage("the file holds no statement")),
         (_, more) => Err(Error::usage(format!("the file holds {} statements", more + 1))
@@ -180,16 +175,16 @@ impl Param {
             ParamType::Text => Value::Text(text.to_owned()),
             ParamType::Int if text.parse::<i64>().is_ok() => Value::Number(text.to_owned()),
             ParamType::Int => return Err(wrong("a whole number")),
-            ParamType::Decimal if crate::engine::is_number(text) => Value::Number(text.to_owned()),
+            ParamType::Decimal if engine::is_number(text) => Value::Number(text.to_owned()),
             ParamType::Decimal => return Err(wrong("a number")),
             ParamType::Bool => match text {
                 "true" => Value::Boolean(true),
                 "false" => Value::Boolean(false),
                 _ => return Err(wrong("true or false")),
             },
-            ParamType::Date if crate::engine::is_date(text) => Value::Date(text.to_owned()),
+            ParamType::Date if engine::is_date(text) => Value::Date(text.to_owned()),
             ParamType::Date => return Err(wrong("a date such as 2026-06-30")),
-            ParamType::Timestamp if crate::engine::is_date(text.get(..10).unwrap_or_default()) => {
+            ParamType::Timestamp if engine::is_date(text.get(..10).unwrap_or_default()) => {
                 Value::Timestamp(text.to_owned())
             }
             ParamType::Timestamp => return Err(wrong("a time such as 2026-06-30 12:00:00")),
@@ -237,7 +232,7 @@ fn is_interval(text: &str) -> bool {
             [number, unit] => {
                 let unit = unit.to_ascii_lowercase();
                 let unit = unit.strip_suffix('s').unwrap_or(&unit);
-                crate::engine::is_number(number) && UNITS.contains(&unit)
+                engine::is_number(number) && UNITS.contains(&unit)
             }
             _ => false,
         })

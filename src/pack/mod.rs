@@ -100,6 +100,15 @@ impl Pack {
         Ok(packs)
     }
 
+    /// Keeps only the queries that a selection such as `interests,plan+` asks for, with all that
+    /// they read; a `+` adds all that read the query.
+    ///
+    /// # Errors
+    /// When the pack has no query of that name.
+    pub fn select(&mut self, selection: &str) -> Result<()> {
+        graph::select(&mut self.queries, selection)
+    }
+
     fn read(folder: &Path) -> Result<Self> {
         let io = |error| Error::io(format_args!("pack {}", folder.display()), &error).into_usage();
         let mut files = Files::new();

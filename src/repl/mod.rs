@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use datafusion::sql::parser::Statement;
 
-use crate::engine::{Engine, Params};
+use crate::engine::{self, Engine, Params};
 use crate::error::{Error, Kind, Result};
 use crate::render::{Format, Shape, Writer};
 use crate::terminal::{Terminal, drive, thousands};
@@ -64,7 +64,7 @@ async fn statements(
     interactive: bool,
     terminal: Terminal,
 ) -> Result<()> {
-    for statement in engine.parse(sql)? {
+    for statement in engine::parse(sql)? {
         one(engine, statement, interactive, terminal).await?;
     }
     Ok(())
