@@ -1,1 +1,19 @@
-//! SQL functions for prospect relationship management.
+//! SQL functions for prospect relationship management, for any DataFusion program.
+//!
+//! [`register_all`] adds every function to a session; [`Tariff`] is the session setting that holds the prices of
+//! the channels. The crate does no I/O and knows nothing of a command line.
+//!
+//! * One function is one file: documentation, signature, a thin trait impl, a free kernel, tests.
+//! * `common` holds what functions share. Its argument table drives type coercion and every check of a value.
+//! * [`registry`] is the one table of all functions; help texts and the reference page come from it.
+
+mod affinity;
+mod channel;
+mod common;
+mod evaluation;
+mod evidence;
+mod lookalike;
+pub mod registry;
+
+pub use channel::tariff::Tariff;
+pub use registry::{Function, all, reference_markdown, register_all};

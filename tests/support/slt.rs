@@ -1,0 +1,86 @@
+//! A session for the SQL cases: DuckDB's dialect, all functions, the tariff.
+
+use datafusion::arrow::array::{Array, RecordBatch};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::common::Result;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use jumeau_udfs::Tariff;
+use sqllogictest::{DB, DBOutput, DefaultColumnType};
+
+/// Runs statements one after the other, as `sqllogictest` asks for.
+pub struct Session {
+    context: SessionContext,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Session {
+    /// A new session with these settings on top of the common ones.
+    pub fn new(settings: &[(&str, &str)]) -> Result<Self> {
+        let mut config = SessionConfig::new().with_information_schema(true);
+        let options = config.options_mut();
+        options.extensions.insert(Tariff::default());
+        options.set("datafusion.sql_parser.dialect", "duckdb")?;
+        for (name, value) in settings {
+            options.set(name, value)?;
+        }
+        let mut context = SessionContext::new_with_config(config);
+        jumeau_udfs::register_all(&mut context)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
+        Ok(Self { context, runtime })
+    }
+
+    /// The result of one statement.
+    pub fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
+        self.runtime.block_on(async { self.context.sql(sql).await?.collect().await })
+    }
+}
+
+impl DB for Session {
+    type Error = datafusion::error::DataFusionError;
+    type ColumnType = DefaultColumnType;
+
+    fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>> {
+        let batches = self.query(sql)?;
+        let Some(first) = batches.first().filter(|batch| batch.num_columns() > 0) else {
+            return Ok(DBOutput::StatementComplete(0));
+        };
+        let types = first.schema().fields().iter().map(|f| column_type(f.data_type())).collect();
+        let mut rows = Vec::new();
+        for batch in &batches {
+            rows.extend(printed(batch)?);
+        }
+        Ok(DBOutput::Rows { types, rows })
+    }
+
+    fn engine_name(&self) -> &'static str {
+        "jumeau"
+    }
+}
+
+fn column_type(data_type: &DataType) -> DefaultColumnType {
+    match data_type {
+        integer if integer.is_integer() => DefaultColumnType::Integer,
+        float if float.is_floating() => DefaultColumnType::FloatingPoint,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DefaultColumnType::Text,
+        _ => DefaultColumnType::Any,
+    }
+}
+
+/// The cells of each row; a NULL reads `NULL`, empty text `(empty)`.
+fn printed(batch: &RecordBatch) -> Result<Vec<Vec<String>>> {
+    let options = FormatOptions::default().with_null("NULL");
+    let columns = batch.columns();
+    let formatters = columns
+        .iter()
+        .map(|column| ArrayFormatter::try_new(column, &options))
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let cell = |(column, row): (usize, usize)| match formatters[column].value(row).to_string() {
+        text if text.is_empty() && columns[column].is_valid(row) => "(empty)".to_owned(),
+        text if text.is_empty() => "NULL".to_owned(),
+        text => text,
+    };
+    Ok((0..batch.num_rows())
+        .map(|row| (0..columns.len()).map(|column| cell((column, row))).collect())
+        .collect())
+}

@@ -1,0 +1,417 @@
+//! `affinity(weight, event_time, half_life, as_of)`: faded interest with its evidence.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StructArray};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type, Int64Type};
+use datafusion_common::{Result, exec_err, internal_err};
+use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion_expr::utils::{AggregateOrderSensitivity, format_state_name};
+use datafusion_expr::{
+    Accumulator, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator, Signature, Volatility,
+};
+use datafusion_macros::user_doc;
+
+use crate::common::aggregate::{GroupState, Grouped, Groups, Plain};
+use crate::common::arguments::{Argument, Arguments, Kind, Range};
+use crate::common::decay::decayed_weights;
+use crate::common::numbers::finite_result;
+use crate::common::sum::DoubleDouble;
+use crate::common::time::{from_ticks, ticks};
+
+pub(crate) static ARGUMENTS: Arguments = Arguments {
+    function: "affinity",
+    counts: &[4],
+    list: &[
+        Argument::new("weight", Kind::Number(Range::Finite)),
+        Argument::new("event_time", Kind::Time),
+        Argument::new("half_life", Kind::HalfLife),
+        Argument::new("as_of", Kind::Moment),
+    ],
+};
+
+/// Below this, Σw² has lost digits or is gone: the decayed weights are no evidence of anything.
+const LEAST_SQUARES: f64 = f64::MIN_POSITIVE / f64::EPSILON;
+
+#[user_doc(
+    doc_section(label = "Affinity"),
+    description = "Interest of a group of events, with what it rests on: STRUCT<score DOUBLE, events BIGINT, \
+evidence DOUBLE, last_time>. `score` is the decayed sum of the weights as in `decayed_sum`; `events` counts the \
+rows; `evidence` is Kish's effective number of events, (Σw)²/Σw² of the decayed weights (*Survey Sampling*, \
+1965), and 0 when the weights have faded to nothing; `last_time` is the latest event and has the type of \
+`event_time`. Rows with a NULL weight or time and events after `as_of` do not count; without rows `score` and \
+`last_time` are NULL, the counts 0.",
+    syntax_example = "affinity(weight, event_time, half_life, as_of)",
+    sql_example = r"```sql
+SELECT category, a.score, a.events, a.evidence, a.last_time
+FROM (
+    SELECT category, affinity(1, day, INTERVAL '7 days', DATE '2026-06-15') AS a
+    FROM (VALUES ('shoes', DATE '2026-06-15'), ('shoes', DATE '2026-06-08'), ('bags', DATE '2026-06-01')) AS t(category, day)
+    GROUP BY category
+)
+ORDER BY category;
++----------+-------+--------+----------+------------+
+| category | score | events | evidence | last_time  |
++----------+-------+--------+----------+------------+
+| bags     | 0.25  | 1      | 1.0      | 2026-06-01 |
+| shoes    | 1.5   | 2      | 1.8      | 2026-06-15 |
++----------+-------+--------+----------+------------+
+```",
+    argument(
+        name = "weight",
+        description = "What an event is worth, any number. NaN or infinity is an error."
+    ),
+    argument(
+        name = "event_time",
+        description = "TIMESTAMP of any unit and zone, or DATE."
+    ),
+    argument(
+        name = "half_life",
+        description = "INTERVAL above zero, or text such as '14 days'; NULL means no decay. A month counts 30 days, twelve months 365.25 days."
+    ),
+    argument(
+        name = "as_of",
+        description = "TIMESTAMP, DATE (its first instant) or text: the moment at which age is 0."
+    )
+)]
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Affinity {
+    signature: Signature,
+}
+
+impl Affinity {
+    pub(crate) fn new() -> Self {
+        Self {
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
+    }
+}
+
+impl AggregateUDFImpl for Affinity {
+    fn name(&self) -> &str {
+        ARGUMENTS.function
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(ARGUMENTS.coerce(given))
+    }
+
+    fn return_type(&self, given: &[DataType]) -> Result<DataType> {
+        match ARGUMENTS.check_types(given)?.as_slice() {
+            [_, event_time, ..] => Ok(DataType::Struct(result_fields(event_time))),
+            _ => internal_err!("affinity: too few arguments"),
+        }
+    }
+
+    fn is_nullable(&self) -> bool {
+        true
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        let double = DataType::Float64;
+        let parts = [
+            ("score", double.clone()),
+            ("score_rest", double.clone()),
+            ("squares", double.clone()),
+            ("squares_rest", double),
+            ("events", DataType::Int64),
+            ("last_time", time_type(args.input_fields)?),
+        ];
+        Ok(parts
+            .map(|(part, data_type)| {
+                Arc::new(Field::new(
+                    format_state_name(args.name, part),
+                    data_type,
+                    true,
+                ))
+            })
+            .to_vec())
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Plain::new(Affinities::new(time_type(
+            args.expr_fields,
+        )?))))
+    }
+
+    fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {
+        true
+    }
+
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(Grouped(Affinities::new(time_type(
+            args.expr_fields,
+        )?))))
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.doc()
+    }
+}
+
+fn time_type(fields: &[FieldRef]) -> Result<DataType> {
+    match fields.get(1) {
+        Some(event_time) => Ok(event_time.data_type().clone()),
+        None => internal_err!("affinity: too few arguments"),
+    }
+}
+
+fn result_fields(event_time: &DataType) -> Fields {
+    Fields::from(vec![
+        Field::new("score", DataType::Float64, true),
+        Field::new("events", DataType::Int64, false),
+        Field::new("evidence", DataType::Float64, false),
+        Field::new("last_time", event_time.clone(), true),
+    ])
+}
+
+/// Affinities of many groups.
+#[derive(Debug, Clone)]
+struct Affinities {
+    time: DataType,
+    groups: Vec<Interest>,
+}
+
+/// One group in one record: a cache line, where six vectors would be six misses.
+#[derive(Debug, Clone, Copy)]
+struct Interest {
+    score: DoubleDouble,
+    squares: DoubleDouble,
+    events: i64,
+    /// The latest tick; undefined while there is no event.
+    last: i64,
+}
+
+impl Interest {
+    const NONE: Self = Self {
+        score: DoubleDouble::NONE,
+        squares: DoubleDouble::NONE,
+        events: 0,
+        last: i64::MIN,
+    };
+
+    /// Kish's effective sample size. At most the number of events (Cauchy–Schwarz), whatever rounding says.
+    fn evidence(&self) -> f64 {
+        match (self.score.value(), self.squares.value()) {
+            (Some(sum), Some(squares)) if squares >= LEAST_SQUARES => {
+                (sum * sum / squares).min(self.events as f64)
+            }
+            _ => 0.0,
+        }
+    }
+}
+
+impl Affinities {
+    fn new(time: DataType) -> Self {
+        Self {
+            time,
+            groups: Vec::new(),
+        }
+    }
+}
+
+impl GroupState for Affinities {
+    fn empty(&self) -> Self {
+        Self::new(self.time.clone())
+    }
+
+    fn resize(&mut self, groups: usize) {
+        self.groups.resize(groups, Interest::NONE);
+    }
+
+    fn update(
+        &mut self,
+        args: &[ArrayRef],
+        groups: Groups<'_>,
+        filter: Option<&BooleanArray>,
+    ) -> Result<()> {
+        let weights = decayed_weights(&ARGUMENTS, args, filter)?;
+        let times = ticks(&args[1])?;
+        groups.visit(weights.len(), |row, group| {
+            let weight = weights[row];
+            if !weight.is_nan() {
+                let group = &mut self.groups[group];
+                group.score.add(weight);
+                group.squares.add(weight * weight);
+                group.events += 1;
+                group.last = group.last.max(times[row]);
+            }
+        });
+        Ok(())
+    }
+
+    fn merge(&mut self, states: &[ArrayRef], groups: Groups<'_>) -> Result<()> {
+        let [score, score_rest, squares, squares_rest, events, last] = states else {
+            return exec_err!("affinity: expected six states");
+        };
+        let double = |column: &ArrayRef| column.as_primitive::<Float64Type>().values().clone();
+        let (score, score_rest) = (double(score), double(score_rest));
+        let (squares, squares_rest) = (double(squares), double(squares_rest));
+        let events = events.as_primitive::<Int64Type>().values();
+        let last = ticks(last)?;
+        groups.visit(events.len(), |row, group| {
+            if events[row] > 0 {
+                let group = &mut self.groups[group];
+                group.score.add_pair(score[row], score_rest[row]);
+                group.squares.add_pair(squares[row], squares_rest[row]);
+                group.events += events[row];
+                group.last = group.last.max(last[row]);
+            }
+        });
+        Ok(())
+    }
+
+    fn take(&mut self, emit: EmitTo) -> Self {
+        Self {
+            time: self.time.clone(),
+            groups: emit.take_needed(&mut self.groups),
+        }
+    }
+
+    fn finish(self) -> Result<ArrayRef> {
+        let groups = &self.groups;
+        let score = groups.iter().map(|group| {
+            let score = group.score.value();
+            score
+                .map(|score| finite_result(&ARGUMENTS, score))
+                .transpose()
+        });
+        let score = score.collect::<Result<Float64Array>>()?;
+        let evidence = groups
+            .iter()
+            .map(|group| finite_result(&ARGUMENTS, group.evidence()));
+        let evidence = Float64Array::from(evidence.collect::<Result<Vec<_>>>()?);
+        let events = Int64Array::from_iter_values(groups.iter().map(|group| group.events));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(score),
+            Arc::new(events),
+            Arc::new(evidence),
+            self.last_times()?,
+        ];
+        let fields = result_fields(&self.time);
+        Ok(Arc::new(StructArray::try_new_with_length(
+            fields,
+            columns,
+            None,
+            groups.len(),
+        )?))
+    }
+
+    fn into_state(self) -> Result<Vec<ArrayRef>> {
+        let groups = &self.groups;
+        let [score, score_rest] = DoubleDouble::columns(groups.iter().map(|group| group.score));
+        let [squares, squares_rest] =
+            DoubleDouble::columns(groups.iter().map(|group| group.squares));
+        let events = Int64Array::from_iter_values(groups.iter().map(|group| group.events));
+        let last = self.last_times()?;
+        Ok(vec![
+            score,
+            score_rest,
+            squares,
+            squares_rest,
+            Arc::new(events),
+            last,
+        ])
+    }
+
+    fn size(&self) -> usize {
+        self.groups.capacity() * size_of::<Interest>()
+    }
+}
+
+impl Affinities {
+    /// The latest event of each group, NULL without events.
+    fn last_times(&self) -> Result<ArrayRef> {
+        let last = self.groups.iter().map(|group| group.last).collect();
+        let known = self.groups.iter().map(|group| group.events > 0);
+        from_ticks(last, Some(NullBuffer::from_iter(known)), &self.time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Array;
+    use arrow::datatypes::TimeUnit;
+    use datafusion_common::ScalarValue;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::common::testing::{Event, check_group_state, events, plain_result};
+
+    const SECOND: DataType = DataType::Timestamp(TimeUnit::Second, None);
+
+    /// (score, events, evidence, `last_time`) over all events.
+    fn result(args: &[ArrayRef]) -> (Option<f64>, i64, f64, Option<i64>) {
+        let ScalarValue::Struct(row) = plain_result(&Affinities::new(SECOND), args) else {
+            panic!("no struct");
+        };
+        assert!(row.is_valid(0), "the struct itself is never NULL");
+        let (score, evidence) = (row.column(0), row.column(2));
+        let score = score.as_primitive::<Float64Type>();
+        let last = row.column(3);
+        (
+            score.is_valid(0).then(|| score.value(0)),
+            row.column(1).as_primitive::<Int64Type>().value(0),
+            evidence.as_primitive::<Float64Type>().value(0),
+            last.is_valid(0).then(|| ticks(last).unwrap()[0]),
+        )
+    }
+
+    #[test]
+    fn score_and_evidence_fade_together() {
+        let events = [
+            Event::new(1.0, 100),
+            Event::new(1.0, 93),
+            Event::new(1.0, 101),
+        ];
+        let got = result(&Event::columns_with(&events, 7, 100));
+        assert_eq!(got, (Some(1.5), 2, 1.8, Some(100)));
+    }
+
+    #[test]
+    fn no_event_is_no_score() {
+        assert_eq!(result(&Event::columns(&[])), (None, 0, 0.0, None));
+        assert_eq!(
+            result(&Event::columns(&[Event::new(1.0, 1001)])),
+            (None, 0, 0.0, None)
+        );
+    }
+
+    #[test]
+    fn what_has_faded_away_is_no_evidence() {
+        let one = |age: i64| result(&Event::columns_with(&[Event::new(1.0, -age)], 1, 0));
+        assert_eq!(one(400).2, 1.0);
+        assert_eq!(one(530), ((Some((-530.0_f64).exp2())), 1, 0.0, Some(-530)));
+        assert_eq!(one(2000), (Some(0.0), 1, 0.0, Some(-2000)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_way_to_aggregate_gives_the_same(events in events(), seed: u64) {
+            check_group_state(&Affinities::new(SECOND), &Event::columns(&events), seed)?;
+        }
+
+        #[test]
+        fn evidence_is_between_one_and_the_number_of_events(events in events()) {
+            let (score, count, evidence, _) = result(&Event::columns(&events));
+            if score.is_some_and(|score| score > 0.0) {
+                prop_assert!(evidence <= count as f64);
+                prop_assert!(evidence >= 1.0 - 1e-12, "{evidence}");
+            } else {
+                prop_assert_eq!(evidence, 0.0);
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What a contact costs, whether it is allowed, and what it brings.
+
+pub(crate) mod channel_cost;
+pub(crate) mod consented;
+pub(crate) mod expected_margin;
+pub(crate) mod pressure;
+pub(crate) mod sms_segments;
+pub(crate) mod tariff;

@@ -1,0 +1,66 @@
+//! Wrong literals in calls of aggregates fail at planning.
+//!
+//! A scalar function sees its literals when it is asked for its return field; an aggregate or a window never
+//! does before it runs. The SQL planner shows them to this hook. Errors of optimizer rules would come too late:
+//! EXPLAIN swallows them.
+
+use std::sync::Arc;
+
+use datafusion_common::{Result, ScalarValue};
+use datafusion_expr::expr::{Alias, Cast, TryCast};
+use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawWindowExpr};
+use datafusion_expr::{AggregateUDF, Expr, WindowFunctionDefinition};
+
+use super::arguments::Arguments;
+
+/// Checks the literals of every call of the aggregates that it knows.
+#[derive(Debug)]
+pub(crate) struct LiteralCheck {
+    aggregates: Vec<(Arc<AggregateUDF>, &'static Arguments)>,
+}
+
+impl LiteralCheck {
+    pub(crate) fn new(aggregates: Vec<(Arc<AggregateUDF>, &'static Arguments)>) -> Self {
+        Self { aggregates }
+    }
+
+    fn check(&self, function: &AggregateUDF, args: &[Expr]) -> Result<()> {
+        // By identity, not by name: someone else's function of the same name has its own arguments.
+        let known = self
+            .aggregates
+            .iter()
+            .find(|(ours, _)| ours.as_ref() == function);
+        let Some((_, arguments)) = known else {
+            return Ok(());
+        };
+        let literals: Vec<_> = args.iter().map(literal).collect();
+        arguments.check_literals(literals.iter().map(Option::as_ref))
+    }
+}
+
+impl ExprPlanner for LiteralCheck {
+    fn plan_aggregate(&self, expr: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
+        self.check(&expr.func, &expr.args)?;
+        Ok(PlannerResult::Original(expr))
+    }
+
+    fn plan_window(&self, expr: RawWindowExpr) -> Result<PlannerResult<RawWindowExpr>> {
+        if let WindowFunctionDefinition::AggregateUDF(function) = &expr.func_def {
+            self.check(function, &expr.args)?;
+        }
+        Ok(PlannerResult::Original(expr))
+    }
+}
+
+/// The value of an expression that the planner has not folded yet: `-0.5`, `'14 days'::INTERVAL`.
+fn literal(expr: &Expr) -> Option<ScalarValue> {
+    match expr {
+        Expr::Literal(value, _) => Some(value.clone()),
+        Expr::Alias(Alias { expr, .. }) => literal(expr),
+        Expr::Negative(expr) => literal(expr)?.arithmetic_negate().ok(),
+        Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => {
+            literal(expr)?.cast_to(field.data_type()).ok()
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,14 @@
+//! What several functions share: argument tables, time, sums, state skeletons.
+//!
+//! Each piece exists once, so that two functions cannot disagree about a type, a range or an error text.
+
+pub(crate) mod aggregate;
+pub(crate) mod arguments;
+pub(crate) mod bags;
+pub(crate) mod decay;
+pub(crate) mod literals;
+pub(crate) mod numbers;
+pub(crate) mod sum;
+#[cfg(test)]
+pub(crate) mod testing;
+pub(crate) mod time;

@@ -1,0 +1,211 @@
+//! The one table of all functions.
+
+use std::sync::Arc;
+
+use datafusion_common::{DataFusionError, Result};
+use datafusion_expr::registry::FunctionRegistry;
+use datafusion_expr::{AggregateUDF, AggregateUDFImpl, Documentation, ScalarUDF, ScalarUDFImpl};
+
+use crate::affinity::affinity::{self, Affinity};
+use crate::affinity::affinity_share::AffinityShare;
+use crate::affinity::decayed_sum::{self, DecayedSum};
+use crate::channel::channel_cost::ChannelCost;
+use crate::channel::consented::{self, Consented};
+use crate::channel::expected_margin::ExpectedMargin;
+use crate::channel::pressure::{self, Pressure};
+use crate::channel::sms_segments::SmsSegments;
+use crate::common::arguments::Arguments;
+use crate::common::literals::LiteralCheck;
+use crate::evaluation::auc::{self, Auc};
+use crate::evaluation::lift_at::{self, LiftAt};
+use crate::evidence::min_support::MinSupport;
+use crate::evidence::wilson_lower::WilsonLower;
+use crate::lookalike::jaccard::Jaccard;
+use crate::lookalike::weighted_jaccard::WeightedJaccard;
+
+/// A function of any kind.
+#[derive(Debug, Clone)]
+pub enum Function {
+    /// One value a row.
+    Scalar(Arc<ScalarUDF>),
+    /// One value a group or a window frame.
+    Aggregate(Arc<AggregateUDF>),
+}
+
+impl Function {
+    /// The name in SQL.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Scalar(function) => function.name(),
+            Self::Aggregate(function) => function.name(),
+        }
+    }
+
+    /// The area of the reference that it belongs to.
+    pub fn area(&self) -> &str {
+        self.documentation()
+            .map_or("", |documentation| documentation.doc_section.label)
+    }
+
+    /// Description, syntax, arguments and example.
+    pub fn documentation(&self) -> Option<&Documentation> {
+        match self {
+            Self::Scalar(function) => function.documentation(),
+            Self::Aggregate(function) => function.documentation(),
+        }
+    }
+}
+
+/// All functions, area by area.
+pub fn all() -> Vec<Function> {
+    table().into_iter().map(|(function, _)| function).collect()
+}
+
+/// Adds all functions to a session, and the check that makes wrong literals fail at planning.
+pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    let mut aggregates = Vec::new();
+    for (function, arguments) in table() {
+        match function {
+            Function::Scalar(function) => {
+                registry.register_udf(function)?;
+            }
+            Function::Aggregate(function) => {
+                aggregates.extend(arguments.map(|arguments| (Arc::clone(&function), arguments)));
+                registry.register_udaf(function)?;
+            }
+        }
+    }
+    match registry.register_expr_planner(Arc::new(LiteralCheck::new(aggregates))) {
+        // A registry that does not plan SQL has no planners; the same checks run again on the values.
+        Err(error) if matches!(error.find_root(), DataFusionError::NotImplemented(_)) => Ok(()),
+        result => result,
+    }
+}
+
+/// The reference of all functions, as a Markdown page.
+pub fn reference_markdown() -> String {
+    let mut page = String::from(
+        "# Functions\n\n\
+         <!-- Generated from the documentation in udfs/src; `JUMEAU_BLESS=1 cargo test --test functions_doc` renews it. -->\n",
+    );
+    let mut area = "";
+    let functions = all();
+    for function in &functions {
+        let Some(documentation) = function.documentation() else {
+            continue;
+        };
+        if function.area() != area {
+            area = function.area();
+            section(&mut page, &format!("## {area}"));
+        }
+        section(&mut page, &format!("### {}", function.name()));
+        section(
+            &mut page,
+            &format!("```\n{}\n```", documentation.syntax_example),
+        );
+        section(&mut page, &documentation.description);
+        if let Some(arguments) = &documentation.arguments {
+            section(&mut page, "| argument | meaning |\n| --- | --- |");
+            for (name, meaning) in arguments {
+                page.push_str(&format!("| `{name}` | {meaning} |\n"));
+            }
+        }
+        if let Some(example) = &documentation.sql_example {
+            section(&mut page, example);
+        }
+    }
+    page
+}
+
+/// Functions with the argument tables of the aggregates; scalar functions check their literals themselves.
+fn table() -> Vec<(Function, Option<&'static Arguments>)> {
+    vec![
+        scalar(WilsonLower::new()),
+        scalar(MinSupport::new()),
+        aggregate(DecayedSum::new(), &decayed_sum::ARGUMENTS),
+        aggregate(Affinity::new(), &affinity::ARGUMENTS),
+        scalar(AffinityShare::new()),
+        scalar(Jaccard::new()),
+        scalar(WeightedJaccard::new()),
+        scalar(ChannelCost::new()),
+        scalar(SmsSegments::new()),
+        scalar(ExpectedMargin::new()),
+        aggregate(Consented::new(), &consented::ARGUMENTS),
+        aggregate(Pressure::new(), &pressure::ARGUMENTS),
+        aggregate(Auc::new(), &auc::ARGUMENTS),
+        aggregate(LiftAt::new(), &lift_at::ARGUMENTS),
+    ]
+}
+
+fn scalar(function: impl ScalarUDFImpl + 'static) -> (Function, Option<&'static Arguments>) {
+    (Function::Scalar(Arc::new(function.into())), None)
+}
+
+fn aggregate(
+    function: impl AggregateUDFImpl + 'static,
+    arguments: &'static Arguments,
+) -> (Function, Option<&'static Arguments>) {
+    (
+        Function::Aggregate(Arc::new(function.into())),
+        Some(arguments),
+    )
+}
+
+fn section(page: &mut String, text: &str) {
+    page.push('\n');
+    page.push_str(text);
+    page.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_function_is_documented_under_its_own_name() {
+        let functions = all();
+        let names: BTreeSet<_> = functions.iter().map(Function::name).collect();
+        assert_eq!(names.len(), functions.len(), "names are unique");
+        for (function, arguments) in table() {
+            let name = function.name();
+            let documentation = function.documentation().unwrap();
+            assert!(
+                documentation
+                    .syntax_example
+                    .starts_with(&format!("{name}(")),
+                "{name}"
+            );
+            assert!(
+                documentation
+                    .sql_example
+                    .as_ref()
+                    .unwrap()
+                    .contains(&format!("{name}(")),
+                "{name}"
+            );
+            if let Some(arguments) = arguments {
+                let documented = documentation.arguments.as_ref().unwrap();
+                let documented: Vec<_> = documented.iter().map(|(name, _)| name.as_str()).collect();
+                let declared: Vec<_> = arguments
+                    .list
+                    .iter()
+                    .map(|argument| argument.name)
+                    .collect();
+                assert_eq!(documented, declared, "{name}");
+                assert_eq!(arguments.function, name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_functions_of_an_area_stand_together() {
+        let functions = all();
+        let mut areas: Vec<_> = functions.iter().map(Function::area).collect();
+        areas.dedup();
+        let distinct: BTreeSet<_> = areas.iter().collect();
+        assert_eq!(distinct.len(), areas.len(), "{areas:?}");
+        assert!(!areas.contains(&""));
+    }
+}
