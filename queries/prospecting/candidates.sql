@@ -1,0 +1,27 @@
+-- Which contacts are allowed and worth their cost? The value is the margin of the offer times the
+-- chance of an order, less the message and less what an opt-out would lose.
+WITH allowed AS (
+    SELECT
+        channels.person_id,
+        channels.channel,
+        offers.product_id,
+        offers.margin,
+        responses.order_rate * readiness.readiness AS order_rate,
+        responses.opt_out_rate,
+        channel_cost(channels.channel, 1) AS cost
+    FROM channels
+    JOIN offers ON offers.person_id = channels.person_id
+    JOIN people ON people.person_id = channels.person_id
+    JOIN readiness ON readiness.source = people.source
+    JOIN responses
+        ON responses.channel = channels.channel AND responses.recent = least(5, channels.recent)
+    WHERE consented AND under_cap
+),
+priced AS (
+    SELECT
+        person_id, channel, cost,
+        expected_margin(least(1.0, order_rate), margin, cost, opt_out_rate, $future_value) AS value,
+        product_id, order_rate, opt_out_rate
+    FROM allowed
+)
+SELECT * FROM priced WHERE value > 0

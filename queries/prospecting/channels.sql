@@ -1,0 +1,35 @@
+-- By which channels may each prospect be reached, and how tired of each are they? Without a known
+-- opt-in there is no consent, and nobody gets more than the cap.
+WITH decisions AS (
+    SELECT person_id, channel, consented(status, decided_at, $as_of) AS consented
+    FROM consents
+    GROUP BY person_id, channel
+),
+history AS (
+    SELECT
+        person_id, channel,
+        pressure(sent_at, $half_life, $as_of) AS pressure,
+        count(*) FILTER (WHERE sent_at > $as_of - $cap_window) AS recent,
+        max(sent_at) AS last_contact
+    FROM contacts
+    WHERE sent_at <= $as_of
+    GROUP BY person_id, channel
+)
+SELECT
+    addresses.person_id,
+    addresses.channel,
+    coalesce(consented, false) AS consented,
+    coalesce(recent, 0) < CASE addresses.channel
+        WHEN 'email' THEN $cap_email
+        WHEN 'sms' THEN $cap_sms
+        ELSE 0
+    END AS under_cap,
+    coalesce(pressure, 0.0) AS pressure,
+    coalesce(recent, 0) AS recent,
+    last_contact
+FROM addresses
+JOIN offers ON offers.person_id = addresses.person_id
+LEFT JOIN decisions
+    ON decisions.person_id = addresses.person_id AND decisions.channel = addresses.channel
+LEFT JOIN history
+    ON history.person_id = addresses.person_id AND history.channel = addresses.channel

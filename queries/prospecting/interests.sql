@@ -1,0 +1,43 @@
+-- What does each person like? Recent clicks count more than old ones, a purchase more than a look.
+-- A share is pulled towards the taste of everybody, and is NULL when it rests on too few clicks.
+WITH liking AS (
+    SELECT
+        person_id,
+        category_id,
+        affinity(
+            CASE event_type
+                WHEN 'purchase' THEN 8
+                WHEN 'add_to_cart' THEN 4
+                WHEN 'search' THEN 2
+                ELSE 1
+            END,
+            event_time, $half_life, $as_of
+        ) AS liked
+    FROM identified_events
+    WHERE category_id IS NOT NULL
+    GROUP BY person_id, category_id
+),
+everybody AS (
+    SELECT category_id, sum(liked['score']) / sum(sum(liked['score'])) OVER () AS share
+    FROM liking
+    GROUP BY category_id
+),
+persons AS (
+    SELECT person_id, sum(liked['score']) AS score, sum(liked['evidence']) AS evidence
+    FROM liking
+    GROUP BY person_id
+)
+SELECT
+    liking.person_id,
+    liking.category_id,
+    liking.liked['score'] AS score,
+    liking.liked['events'] AS events,
+    liking.liked['last_time'] AS last_time,
+    persons.evidence,
+    min_support(
+        affinity_share(liking.liked['score'], persons.score, everybody.share, $strength),
+        persons.evidence, $min_evidence
+    ) AS share
+FROM liking
+JOIN everybody ON everybody.category_id = liking.category_id
+JOIN persons ON persons.person_id = liking.person_id
