@@ -54,21 +54,31 @@ impl Terminal {
 
     /// An error, on stderr, whether quiet or not.
     pub fn error(&self, error: &Error) {
-        let (on, off) = if self.color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+        let (on, off) = if self.color {
+            ("\x1b[1;31m", "\x1b[0m")
+        } else {
+            ("", "")
+        };
         let _ = writeln!(std::io::stderr(), "{on}error:{off} {error}");
     }
 
     /// Columns of the terminal that stdout goes to, if it goes to one.
     pub fn width(&self) -> Option<u16> {
         let stdout = std::io::stdout();
-        stdout.is_terminal().then(|| terminal_size::terminal_size_of(&stdout))?.map(|(w, _)| w.0)
+        stdout
+            .is_terminal()
+            .then(|| terminal_size::terminal_size_of(&stdout))?
+            .map(|(w, _)| w.0)
     }
 
     /// A line on stderr that shows progress and leaves nothing behind; none without a terminal.
     pub fn progress(&self) -> ProgressLine {
         let hidden = self.quiet || !std::io::stderr().is_terminal();
-        let target =
-            if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let target = if hidden {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(ProgressStyle::default_spinner());
         ProgressLine(bar)
@@ -86,9 +96,12 @@ impl ProgressLine {
             return;
         }
         let rows = thousands(progress.rows as u64);
-        let share = progress.total.filter(|total| *total > 0).map_or_else(String::new, |total| {
-            format!(" ({:.0} %)", 100.0 * progress.rows as f64 / total as f64)
-        });
+        let share = progress
+            .total
+            .filter(|total| *total > 0)
+            .map_or_else(String::new, |total| {
+                format!(" ({:.0} %)", 100.0 * progress.rows as f64 / total as f64)
+            });
         self.text(format!("{label}{rows} rows read{share}, {seconds:.1} s"));
     }
 

@@ -24,9 +24,16 @@ pub(super) fn check(args: &CheckArgs, global: &Global, terminal: Terminal) -> Re
     block_on(global, async {
         let schemas = pack::check(&engine, &pack, &params).await?;
         for (query, schema) in pack.queries.iter().zip(schemas) {
-            let columns: Vec<&str> =
-                schema.fields().iter().map(|field| field.name().as_str()).collect();
-            terminal.say(format_args!("  ok  {} ({})", query.name, columns.join(", ")));
+            let columns: Vec<&str> = schema
+                .fields()
+                .iter()
+                .map(|field| field.name().as_str())
+                .collect();
+            terminal.say(format_args!(
+                "  ok  {} ({})",
+                query.name,
+                columns.join(", ")
+            ));
         }
         let checks: usize = pack.queries.iter().map(|query| query.checks.len()).sum();
         terminal.say(format_args!(

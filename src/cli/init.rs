@@ -23,11 +23,17 @@ pub(super) fn init(args: &InitArgs, terminal: Terminal) -> Result<()> {
     let folder = &args.folder;
     let io = |error| Error::io(folder.display(), &error);
     if folder.join(project::FILE_NAME).exists() {
-        return Err(Error::usage(format!("{} already holds a project", folder.display()))
-            .hint("choose another folder; nothing was changed"));
+        return Err(
+            Error::usage(format!("{} already holds a project", folder.display()))
+                .hint("choose another folder; nothing was changed"),
+        );
     }
     std::fs::create_dir_all(folder).map_err(io)?;
-    sample::write(&folder.join("data"), &crate::sample::Options::default(), terminal)?;
+    sample::write(
+        &folder.join("data"),
+        &crate::sample::Options::default(),
+        terminal,
+    )?;
     pack::copy_shipped(&folder.join("queries"))?;
     // Last, so that a folder with a project file is a whole project.
     std::fs::write(folder.join(project::FILE_NAME), PROJECT).map_err(io)?;

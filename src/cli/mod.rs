@@ -20,7 +20,7 @@ use crate::terminal::{Color, Terminal};
 
 /// SQL for prospect relationship management.
 #[derive(Parser)]
-#[command(name = "jumeau", version, about, args_conflicts_with_subcommands = true)]
+#[command(name = "jumeau", version, about, subcommand_precedence_over_arg = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -118,8 +118,10 @@ fn block_on<T>(global: &Global, future: impl Future<Output = Result<T>>) -> Resu
     if let Some(threads) = global.threads {
         builder.worker_threads(threads.get());
     }
-    let runtime =
-        builder.enable_all().build().map_err(|error| Error::io("starting threads", &error))?;
+    let runtime = builder
+        .enable_all()
+        .build()
+        .map_err(|error| Error::io("starting threads", &error))?;
     let result = runtime.block_on(future);
     runtime.shutdown_background();
     result

@@ -30,16 +30,24 @@ pub(super) fn packs(args: &PacksArgs, global: &Global) -> Result<()> {
         None => list(&Pack::list(&project)?),
         Some(PacksCommand::Show { pack }) => describe(&Pack::find(pack, &project)?),
     };
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Error::closed_pipe(),
-        _ => Error::io("output", &error),
-    })
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Error::closed_pipe(),
+            _ => Error::io("output", &error),
+        })
 }
 
 fn list(packs: &[Pack]) -> String {
     let width = packs.iter().map(|pack| pack.name.len()).max().unwrap_or(0);
     packs.iter().fold(String::new(), |mut out, pack| {
-        let _ = writeln!(out, "{:width$}  {}  [{}]", pack.name, pack.description, origin(pack));
+        let _ = writeln!(
+            out,
+            "{:width$}  {}  [{}]",
+            pack.name,
+            pack.description,
+            origin(pack)
+        );
         out
     })
 }

@@ -46,23 +46,38 @@ pub(super) fn query(args: &QueryArgs, global: &Global, terminal: Terminal) -> Re
         (None, None) => Format::Table,
     };
     if format.is_binary() && args.output.is_none() && std::io::stdout().is_terminal() {
-        return Err(Error::usage("this format is not for a terminal")
-            .hint("save it: -o result.parquet"));
+        return Err(
+            Error::usage("this format is not for a terminal").hint("save it: -o result.parquet")
+        );
     }
     let engine = global.engine(&global.project()?)?;
-    let params: Params =
-        args.param.iter().map(|(name, text)| (name.clone(), Value::guess(text))).collect();
+    let params: Params = args
+        .param
+        .iter()
+        .map(|(name, text)| (name.clone(), Value::guess(text)))
+        .collect();
 
     let statements = engine::parse(&sql)?;
     if statements.is_empty() {
         return Err(Error::usage("there is no statement to run"));
     }
     if args.output.is_some() && statements.len() > 1 {
-        return Err(Error::usage(format!("-o takes one statement, got {}", statements.len())));
+        return Err(Error::usage(format!(
+            "-o takes one statement, got {}",
+            statements.len()
+        )));
     }
     block_on(global, async {
         for statement in statements {
-            run(&engine, statement, &params, format, args.output.as_deref(), terminal).await?;
+            run(
+                &engine,
+                statement,
+                &params,
+                format,
+                args.output.as_deref(),
+                terminal,
+            )
+            .await?;
         }
         Ok(())
     })
@@ -83,13 +98,20 @@ async fn run(
             // A statement such as SET has nothing to print.
             return drive(&mut query, terminal, |_| Ok(ControlFlow::Continue(()))).await;
         }
-        let shape = Shape { width: terminal.width(), ..Shape::default() };
+        let shape = Shape {
+            width: terminal.width(),
+            ..Shape::default()
+        };
         let out = BufWriter::new(std::io::stdout());
         let mut writer = Writer::new(format, &schema, out, shape)?;
         let mut cut = false;
         drive(&mut query, terminal, |batch| {
             cut = !writer.write(&batch)?;
-            Ok(if cut { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            Ok(if cut {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
         })
         .await?;
         finish(writer)?;
@@ -103,7 +125,9 @@ async fn run(
     };
 
     let io = |error| Error::io(path.display(), &error);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let staged = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(io)?;
     let (file, staged) = staged.into_parts();
     let mut writer = Writer::new(format, &schema, BufWriter::new(file), Shape::unlimited())?;
@@ -114,11 +138,17 @@ async fn run(
         Ok(ControlFlow::Continue(()))
     })
     .await?;
-    let file = finish(writer)?.into_inner().map_err(|error| io(error.into_error()))?;
+    let file = finish(writer)?
+        .into_inner()
+        .map_err(|error| io(error.into_error()))?;
     file.sync_all().map_err(io)?;
     share(&file, folder.unwrap_or(Path::new("."))).map_err(io)?;
     staged.persist(path).map_err(|error| io(error.error))?;
-    terminal.say(format_args!("{}: {} rows", path.display(), thousands(rows as u64)));
+    terminal.say(format_args!(
+        "{}: {} rows",
+        path.display(),
+        thousands(rows as u64)
+    ));
     Ok(())
 }
 

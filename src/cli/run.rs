@@ -36,10 +36,16 @@ pub(super) fn run(args: &RunArgs, global: &Global, terminal: Terminal) -> Result
         pack.select(selection)?;
     }
     let mut given = args.param.clone();
-    given.extend(args.as_of.iter().map(|day| ("as_of".to_owned(), day.clone())));
+    given.extend(
+        args.as_of
+            .iter()
+            .map(|day| ("as_of".to_owned(), day.clone())),
+    );
     let params = pack::resolve_params(&pack, &given)?;
     let engine = global.engine(&project)?;
-    let options = RunOptions { out: args.out.clone() };
+    let options = RunOptions {
+        out: args.out.clone(),
+    };
     block_on(global, async {
         let outcome = tokio::select! {
             outcome = narrate(&engine, &pack, &params, &options, terminal) => outcome?,
@@ -58,7 +64,12 @@ async fn narrate(
     terminal: Terminal,
 ) -> Result<Outcome> {
     terminal.say(format_args!("{}: {}", pack.name, pack.description));
-    let width = pack.queries.iter().map(|query| query.name.len()).max().unwrap_or(0);
+    let width = pack
+        .queries
+        .iter()
+        .map(|query| query.name.len())
+        .max()
+        .unwrap_or(0);
     let mut line = terminal.progress();
     let mut label = String::new();
     pack::run(engine, pack, params, options, &mut |event| match event {
@@ -95,7 +106,10 @@ async fn show(engine: &Engine, pack: &Pack, outcome: &Outcome, terminal: Termina
         let select = format!("SELECT * FROM \"{}\"", query.name.replace('"', "\"\""));
         for statement in engine::parse(&select)? {
             let mut result = engine.query(statement, &Params::new()).await?;
-            let shape = Shape { width: terminal.width(), ..Shape::default() };
+            let shape = Shape {
+                width: terminal.width(),
+                ..Shape::default()
+            };
             let mut writer =
                 Writer::new(Format::Table, &result.schema(), std::io::stdout(), shape)?;
             while let Some(batch) = result.next().await? {
@@ -124,8 +138,15 @@ fn verdict(args: &RunArgs, pack: &Pack, outcome: &Outcome, terminal: Terminal) -
         .collect();
     Err(Error::checks(format!(
         "{} failed, nothing is published\n  {}",
-        if failed.len() == 1 { "a check".to_owned() } else { format!("{} checks", failed.len()) },
+        if failed.len() == 1 {
+            "a check".to_owned()
+        } else {
+            format!("{} checks", failed.len())
+        },
         failed.join("\n  ")
     ))
-    .hint(format!("the outputs and the failing rows are in {}", outcome.folder.display())))
+    .hint(format!(
+        "the outputs and the failing rows are in {}",
+        outcome.folder.display()
+    )))
 }

@@ -22,7 +22,14 @@ pub(super) struct SampleArgs {
 }
 
 pub(super) fn sample(args: &SampleArgs, terminal: Terminal) -> Result<()> {
-    write(&args.folder, &sample::Options { visitors: args.visitors, seed: args.seed }, terminal)
+    write(
+        &args.folder,
+        &sample::Options {
+            visitors: args.visitors,
+            seed: args.seed,
+        },
+        terminal,
+    )
 }
 
 /// Makes the tables and says what they hold; `init` does the same.

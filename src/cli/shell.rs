@@ -12,8 +12,10 @@ pub(super) fn shell(files: &[PathBuf], global: &Global, terminal: Terminal) -> R
     for file in files {
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         if !file.exists() {
-            return Err(Error::usage(format!("no command and no file named '{}'", file.display()))
-                .hint("jumeau --help lists the commands"));
+            return Err(
+                Error::usage(format!("no command and no file named '{}'", file.display()))
+                    .hint("jumeau --help lists the commands"),
+            );
         }
         engine.add_file(&name, file);
     }

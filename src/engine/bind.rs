@@ -67,9 +67,7 @@ impl Value {
             Self::Number(value) => Expr::Value(Literal::Number(value, false).into()),
             Self::Boolean(value) => Expr::Value(Literal::Boolean(value).into()),
             Self::Date(value) => typed(DataType::Date, value),
-            Self::Timestamp(value) => {
-                typed(DataType::Timestamp(None, TimezoneInfo::None), value)
-            }
+            Self::Timestamp(value) => typed(DataType::Timestamp(None, TimezoneInfo::None), value),
             Self::Interval(value) => Expr::Interval(Interval {
                 value: Box::new(text(value)),
                 leading_field: None,
@@ -146,8 +144,12 @@ pub(super) fn bind(mut statement: Statement, params: &Params) -> Result<Statemen
 
 fn bind_in(node: &mut impl VisitMut, params: &Params) -> Result<()> {
     let flow = visit_expressions_mut(node, |expr: &mut Expr| {
-        let Expr::Value(value) = &*expr else { return ControlFlow::Continue(()) };
-        let Literal::Placeholder(name) = &value.value else { return ControlFlow::Continue(()) };
+        let Expr::Value(value) = &*expr else {
+            return ControlFlow::Continue(());
+        };
+        let Literal::Placeholder(name) = &value.value else {
+            return ControlFlow::Continue(());
+        };
         let name = name.trim_start_matches(['$', ':', '@']);
         match params.get(name) {
             Some(value) => {
@@ -178,7 +180,10 @@ mod tests {
 
     fn bound(sql: &str, params: &[(&str, Value)]) -> String {
         let statement = DFParser::parse_sql(sql).unwrap().pop_front().unwrap();
-        let params = params.iter().map(|(name, v)| ((*name).to_owned(), v.clone())).collect();
+        let params = params
+            .iter()
+            .map(|(name, v)| ((*name).to_owned(), v.clone()))
+            .collect();
         match bind(statement, &params) {
             Ok(statement) => statement.to_string(),
             Err(error) => error.to_string(),
@@ -209,7 +214,10 @@ mod tests {
     #[test]
     fn a_missing_value_is_named() {
         let out = bound("SELECT $budgt", &[("budget", Value::Number("1".into()))]);
-        assert_eq!(out, "parameter '$budgt' has no value\nhint: did you mean 'budget'?");
+        assert_eq!(
+            out,
+            "parameter '$budgt' has no value\nhint: did you mean 'budget'?"
+        );
     }
 
     #[test]

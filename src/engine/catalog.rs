@@ -44,10 +44,7 @@ pub(super) struct ProjectSchema {
 }
 
 impl ProjectSchema {
-    pub(super) fn new(
-        project: &Project,
-        state: Weak<RwLock<SessionState>>,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(project: &Project, state: Weak<RwLock<SessionState>>) -> Result<Self, Error> {
         let mut entries = BTreeMap::new();
         for (name, table) in &project.tables {
             entries.insert(name.clone(), Entry::Files(table.clone()));
@@ -64,7 +61,11 @@ impl ProjectSchema {
             entries.insert(name.clone(), entry);
         }
         refuse_cycles(&entries)?;
-        Ok(Self { folder: project.folder.clone(), entries: RwLock::new(entries), state })
+        Ok(Self {
+            folder: project.folder.clone(),
+            entries: RwLock::new(entries),
+            state,
+        })
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -72,12 +73,16 @@ impl ProjectSchema {
     }
 
     pub(super) fn add(&self, name: &str, table: Table) {
-        self.entries.write().insert(name.to_owned(), Entry::Files(table));
+        self.entries
+            .write()
+            .insert(name.to_owned(), Entry::Files(table));
     }
 
     pub(super) fn add_empty(&self, name: &str, schema: SchemaRef) {
         let table = Arc::new(EmptyTable::new(schema));
-        self.entries.write().insert(name.to_owned(), Entry::Open(table));
+        self.entries
+            .write()
+            .insert(name.to_owned(), Entry::Open(table));
     }
 
     fn state(&self) -> Result<SessionState> {
@@ -180,7 +185,10 @@ fn refuse_cycles(entries: &BTreeMap<String, Entry>) -> Result<(), Error> {
         let Entry::View(_, sql) = entry else { continue };
         // What does not parse is reported when the view is used.
         if let Ok(statements) = parse(sql) {
-            let tables = statements.iter().filter_map(|one| tables_read(one).ok()).flatten();
+            let tables = statements
+                .iter()
+                .filter_map(|one| tables_read(one).ok())
+                .flatten();
             reads.insert(name, tables.collect());
         }
     }

@@ -22,9 +22,7 @@ pub(super) fn explain(error: DataFusionError, tables: &[String]) -> Error {
             },
         },
         DataFusionError::ArrowError(inner, _) => match *inner {
-            ArrowError::ExternalError(source) => {
-                explain(DataFusionError::External(source), tables)
-            }
+            ArrowError::ExternalError(source) => explain(DataFusionError::External(source), tables),
             other => arrow(&other),
         },
         DataFusionError::ParquetError(inner) => match *inner {
@@ -68,11 +66,23 @@ fn explain_ref(error: &DataFusionError, tables: &[String]) -> Error {
 }
 
 fn schema(error: &SchemaError) -> Error {
-    let SchemaError::FieldNotFound { field, valid_fields } = error else {
-        return Error::data(error.to_string().trim_start_matches("Schema error: ").to_owned());
+    let SchemaError::FieldNotFound {
+        field,
+        valid_fields,
+    } = error
+    else {
+        return Error::data(
+            error
+                .to_string()
+                .trim_start_matches("Schema error: ")
+                .to_owned(),
+        );
     };
     let message = Error::data(format!("no column named '{}'", field.name));
-    let names: Vec<&str> = valid_fields.iter().map(|field| field.name.as_str()).collect();
+    let names: Vec<&str> = valid_fields
+        .iter()
+        .map(|field| field.name.as_str())
+        .collect();
     match did_you_mean(&field.name, names.iter().copied()) {
         Some(suggestion) => message.hint(suggestion),
         None if names.is_empty() => message,
@@ -109,16 +119,28 @@ fn plan(message: &str, tables: &[String]) -> Error {
 
 /// "… No function matches the given name and argument types 'sum(Utf8)'. … Candidate functions: …"
 fn wrong_argument_types(message: &str) -> Option<Error> {
-    let (_, rest) = message.split_once("No function matches the given name and argument types '")?;
+    let (_, rest) =
+        message.split_once("No function matches the given name and argument types '")?;
     let (call, rest) = rest.split_once('\'')?;
     let (_, candidates) = rest.split_once("Candidate functions:")?;
-    let candidates: Vec<&str> = candidates.lines().map(str::trim).filter(|c| !c.is_empty()).collect();
-    Some(Error::data(format!("no function takes these arguments: {call}"))
-        .hint(format!("cast the arguments; it can be {}", candidates.join(", "))))
+    let candidates: Vec<&str> = candidates
+        .lines()
+        .map(str::trim)
+        .filter(|c| !c.is_empty())
+        .collect();
+    Some(
+        Error::data(format!("no function takes these arguments: {call}")).hint(format!(
+            "cast the arguments; it can be {}",
+            candidates.join(", ")
+        )),
+    )
 }
 
 fn internal(message: &str) -> Error {
-    let first = message.split("\nThis issue was likely caused by").next().unwrap_or(message);
+    let first = message
+        .split("\nThis issue was likely caused by")
+        .next()
+        .unwrap_or(message);
     Error::data(first.trim_end_matches('.').to_owned())
 }
 
@@ -126,8 +148,9 @@ fn arrow(error: &ArrowError) -> Error {
     match error {
         ArrowError::CsvError(message) => Error::data(format!("CSV: {message}"))
             .hint("every row needs the same fields; check the delimiter, quotes and column types"),
-        ArrowError::JsonError(message) => Error::data(format!("JSON: {message}"))
-            .hint("write one object a line"),
+        ArrowError::JsonError(message) => {
+            Error::data(format!("JSON: {message}")).hint("write one object a line")
+        }
         ArrowError::CastError(message) | ArrowError::ParseError(message) => {
             Error::data(format!("wrong type: {message}"))
                 .hint("TRY_CAST gives NULL for a value that does not fit")
@@ -159,7 +182,10 @@ mod tests {
     #[test]
     fn a_misspelt_table_is_suggested() {
         let error = DataFusionError::Plan("table 'jumeau.main.evnts' not found".to_owned());
-        assert_eq!(text(error), "no table named 'evnts'\nhint: did you mean 'events'?");
+        assert_eq!(
+            text(error),
+            "no table named 'evnts'\nhint: did you mean 'events'?"
+        );
     }
 
     #[test]

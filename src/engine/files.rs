@@ -18,19 +18,27 @@ use crate::error::{Error, Result, did_you_mean};
 use crate::project::{Format, Table};
 
 /// Endings of compressed files and their names as a format option.
-const COMPRESSIONS: [(&str, &str); 4] =
-    [("gz", "gzip"), ("bz2", "bzip2"), ("xz", "xz"), ("zst", "zstd")];
+const COMPRESSIONS: [(&str, &str); 4] = [
+    ("gz", "gzip"),
+    ("bz2", "bzip2"),
+    ("xz", "xz"),
+    ("zst", "zstd"),
+];
 
 /// The table that a path in FROM means; `None` when the text is a plain name.
 pub(super) fn table_from_path(path: &str) -> Option<Table> {
     let looks_like_a_path = path.contains(['/', '*']) || ending(path).is_some();
-    looks_like_a_path.then(|| Table { path: path.to_owned(), ..Table::default() })
+    looks_like_a_path.then(|| Table {
+        path: path.to_owned(),
+        ..Table::default()
+    })
 }
 
 /// The error for a path whose ending says nothing.
 pub(super) fn unknown_format(path: &str) -> Error {
-    Error::usage(format!("{path}: the ending does not tell the format"))
-        .hint("name it .parquet, .csv, .json or .jsonl, or give the table a `format` in jumeau.toml")
+    Error::usage(format!("{path}: the ending does not tell the format")).hint(
+        "name it .parquet, .csv, .json or .jsonl, or give the table a `format` in jumeau.toml",
+    )
 }
 
 /// Opens a table: finds its files, reads their schema, and leaves the rows where they are.
@@ -40,7 +48,9 @@ pub(super) async fn open(
     table: &Table,
 ) -> Result<Arc<dyn TableProvider>> {
     let location = locate(folder, &table.path)?;
-    open_at(state, table, &location).await.map_err(|error| error.context(&location))
+    open_at(state, table, &location)
+        .await
+        .map_err(|error| error.context(&location))
 }
 
 async fn open_at(
@@ -50,7 +60,11 @@ async fn open_at(
 ) -> Result<Arc<dyn TableProvider>> {
     let explain = |error| diagnose::explain(error, &[]);
     let url = ListingTableUrl::parse(location).map_err(explain)?;
-    let sample = if url.is_collection() { first_file(state, &url).await? } else { location.into() };
+    let sample = if url.is_collection() {
+        first_file(state, &url).await?
+    } else {
+        location.into()
+    };
     let (format, compression) = match (table.format, ending(&sample)) {
         (Some(format), known) => (format, known.and_then(|(_, compression)| compression)),
         (None, Some(known)) => known,
@@ -70,8 +84,15 @@ async fn open_at(
         .ok_or_else(|| Error::usage(format!("this build cannot read {name} files")))?;
     let format = factory.create(state, &options).map_err(explain)?;
     // One named file is read whatever its ending; a folder may hold other things beside the data.
-    let ending = if url.is_collection() { file_ending(&sample) } else { "" };
-    let sort_order = table.sort_order.iter().map(|name| col(name.as_str()).sort(true, false));
+    let ending = if url.is_collection() {
+        file_ending(&sample)
+    } else {
+        ""
+    };
+    let sort_order = table
+        .sort_order
+        .iter()
+        .map(|name| col(name.as_str()).sort(true, false));
     let listing = ListingOptions::new(format)
         .with_file_extension(ending)
         .with_file_sort_order(if table.sort_order.is_empty() {
@@ -87,9 +108,14 @@ async fn open_at(
             .iter()
             .map(|column| Ok((column.name.clone(), arrow_type(&column.sql_type)?)))
             .collect::<Result<Vec<_>>>()?;
-        config.options = config.options.map(|options| options.with_table_partition_cols(columns));
+        config.options = config
+            .options
+            .map(|options| options.with_table_partition_cols(columns));
     } else if url.is_collection() {
-        config = config.infer_partitions_from_path(state).await.map_err(explain)?;
+        config = config
+            .infer_partitions_from_path(state)
+            .await
+            .map_err(explain)?;
     }
     let mut config = config.infer_schema(state).await.map_err(explain)?;
     if let Some(schema) = config.file_schema.as_ref() {
@@ -97,7 +123,9 @@ async fn open_at(
         config = config.with_schema(schema);
     }
     let cache = state.runtime_env().cache_manager.get_file_statistic_cache();
-    let table = ListingTable::try_new(config).map_err(explain)?.with_cache(cache);
+    let table = ListingTable::try_new(config)
+        .map_err(explain)?
+        .with_cache(cache);
     Ok(Arc::new(table))
 }
 
@@ -121,7 +149,9 @@ fn locate(folder: &Path, path: &str) -> Result<String> {
 
 fn not_found(path: &Path) -> Error {
     let error = Error::data(format!("file not found: {}", path.display()));
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let names: Vec<String> = std::fs::read_dir(parent.unwrap_or(Path::new(".")))
         .map(|entries| {
             entries
@@ -139,7 +169,10 @@ fn not_found(path: &Path) -> Error {
 async fn first_file(state: &SessionState, url: &ListingTableUrl) -> Result<String> {
     let explain = |error| diagnose::explain(error, &[]);
     let store = state.runtime_env().object_store(url).map_err(explain)?;
-    let mut files = url.list_all_files(state, store.as_ref(), "").await.map_err(explain)?;
+    let mut files = url
+        .list_all_files(state, store.as_ref(), "")
+        .await
+        .map_err(explain)?;
     while let Some(file) = files.try_next().await.map_err(explain)? {
         let name = file.location.filename().unwrap_or_default();
         if file.size > 0 && !name.starts_with(['.', '_']) {
@@ -174,8 +207,15 @@ fn file_ending(path: &str) -> &str {
     name.find('.').map_or("", |dot| {
         let ending = &name[dot..];
         // `part.0001.parquet`: only the last endings tell the format.
-        let keep = if COMPRESSIONS.iter().any(|(end, _)| ending.ends_with(end)) { 2 } else { 1 };
-        let start = ending.rmatch_indices('.').nth(keep - 1).map_or(0, |(at, _)| at);
+        let keep = if COMPRESSIONS.iter().any(|(end, _)| ending.ends_with(end)) {
+            2
+        } else {
+            1
+        };
+        let start = ending
+            .rmatch_indices('.')
+            .nth(keep - 1)
+            .map_or(0, |(at, _)| at);
         &ending[start..]
     })
 }
@@ -185,10 +225,14 @@ fn csv_options(table: &Table, sample: &str) -> Result<HashMap<String, String>> {
         "format.has_header".to_owned(),
         table.header.unwrap_or(true).to_string(),
     )]);
-    let delimiter = table.delimiter.or_else(|| sample.contains(".tsv").then_some('\t'));
+    let delimiter = table
+        .delimiter
+        .or_else(|| sample.contains(".tsv").then_some('\t'));
     if let Some(delimiter) = delimiter {
         if !delimiter.is_ascii() {
-            return Err(Error::usage(format!("delimiter '{delimiter}' must be one ASCII character")));
+            return Err(Error::usage(format!(
+                "delimiter '{delimiter}' must be one ASCII character"
+            )));
         }
         options.insert("format.delimiter".to_owned(), delimiter.to_string());
     }
@@ -211,7 +255,11 @@ fn retype(schema: &SchemaRef, table: &Table) -> Result<SchemaRef> {
         .fields()
         .iter()
         .map(|field| match table.columns.get(field.name()) {
-            Some(sql_type) => Ok(Arc::new(Field::new(field.name(), arrow_type(sql_type)?, true))),
+            Some(sql_type) => Ok(Arc::new(Field::new(
+                field.name(),
+                arrow_type(sql_type)?,
+                true,
+            ))),
             None => Ok(Arc::clone(field)),
         })
         .collect::<Result<Vec<_>>>()?;
@@ -220,7 +268,9 @@ fn retype(schema: &SchemaRef, table: &Table) -> Result<SchemaRef> {
 
 fn arrow_type(sql_type: &str) -> Result<DataType> {
     let upper = sql_type.trim().to_ascii_uppercase();
-    let decimal = upper.strip_prefix("DECIMAL(").and_then(|rest| rest.strip_suffix(')'));
+    let decimal = upper
+        .strip_prefix("DECIMAL(")
+        .and_then(|rest| rest.strip_suffix(')'));
     if let Some((precision, scale)) = decimal.and_then(|inner| inner.split_once(','))
         && let (Ok(precision), Ok(scale)) = (precision.trim().parse(), scale.trim().parse())
     {
@@ -235,9 +285,11 @@ fn arrow_type(sql_type: &str) -> Result<DataType> {
         "DATE" => DataType::Date32,
         "TIMESTAMP" => DataType::Timestamp(TimeUnit::Microsecond, None),
         _ => {
-            return Err(Error::usage(format!("'{sql_type}' is not a column type")).hint(
-                "use VARCHAR, BIGINT, INT, DOUBLE, BOOLEAN, DATE, TIMESTAMP or DECIMAL(p, s)",
-            ));
+            return Err(
+                Error::usage(format!("'{sql_type}' is not a column type")).hint(
+                    "use VARCHAR, BIGINT, INT, DOUBLE, BOOLEAN, DATE, TIMESTAMP or DECIMAL(p, s)",
+                ),
+            );
         }
     })
 }
@@ -250,7 +302,10 @@ mod tests {
     fn endings_tell_the_format() {
         assert_eq!(ending("a/b.parquet"), Some((Format::Parquet, None)));
         assert_eq!(ending("b.CSV"), Some((Format::Csv, None)));
-        assert_eq!(ending("s3://x/b.jsonl.gz"), Some((Format::Json, Some("gzip"))));
+        assert_eq!(
+            ending("s3://x/b.jsonl.gz"),
+            Some((Format::Json, Some("gzip")))
+        );
         assert_eq!(ending("events"), None);
         assert_eq!(ending("jumeau.main"), None);
     }
@@ -264,7 +319,15 @@ mod tests {
 
     #[test]
     fn sql_types_are_known() {
-        assert_eq!(arrow_type("decimal(18, 6)").unwrap(), DataType::Decimal128(18, 6));
-        assert!(arrow_type("money").unwrap_err().to_string().contains("'money'"));
+        assert_eq!(
+            arrow_type("decimal(18, 6)").unwrap(),
+            DataType::Decimal128(18, 6)
+        );
+        assert!(
+            arrow_type("money")
+                .unwrap_err()
+                .to_string()
+                .contains("'money'")
+        );
     }
 }

@@ -27,13 +27,17 @@ pub(super) fn granted() -> usize {
     ]
     .iter()
     .filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok());
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
+    let machine = std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| total(&text));
     let granted = limits.chain(machine).min().unwrap_or(FALLBACK);
     (granted as f64 * SHARE) as usize
 }
 
 fn total(meminfo: &str) -> Option<usize> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }

@@ -57,22 +57,27 @@ impl Engine {
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
         let mut runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(memory::pool(limits.memory.map_or_else(memory::granted, |b| b.0)))
+            .with_memory_pool(memory::pool(
+                limits.memory.map_or_else(memory::granted, |b| b.0),
+            ))
             .with_object_store_registry(Arc::new(stores::Stores::default()))
             .with_object_list_cache_ttl(Some(std::time::Duration::from_secs(1)));
         if let Some(folder) = &limits.temp_dir {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| Error::io(format_args!("temp dir {}", folder.display()), &error))?;
+            std::fs::create_dir_all(folder).map_err(|error| {
+                Error::io(format_args!("temp dir {}", folder.display()), &error)
+            })?;
             runtime = runtime.with_temp_file_path(folder.clone());
         }
-        let runtime = runtime.build_arc().map_err(|error| diagnose::explain(error, &[]))?;
+        let runtime = runtime
+            .build_arc()
+            .map_err(|error| diagnose::explain(error, &[]))?;
 
         let mut config = SessionConfig::new()
             .with_target_partitions(threads)
             .with_information_schema(true)
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
-            .with_option_extension(jumeau_udfs::channel::Tariff::default());
+            .with_option_extension(jumeau_udfs::Tariff::default());
         let options = config.options_mut();
         options
             .set("datafusion.sql_parser.dialect", "duckdb")
@@ -98,7 +103,11 @@ impl Engine {
             .register_schema(SCHEMA, Arc::clone(&tables) as _)
             .map_err(|error| diagnose::explain(error, &[]))?;
         context.register_catalog(CATALOG, Arc::new(catalog));
-        Ok(Self { context, tables, read_only })
+        Ok(Self {
+            context,
+            tables,
+            read_only,
+        })
     }
 
     /// The names of the tables and views that statements can use, sorted.
@@ -111,7 +120,13 @@ impl Engine {
         // Not a path of the project: it starts where the user stands.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let path = path.to_string_lossy().into_owned();
-        self.tables.add(name, Table { path, ..Table::default() });
+        self.tables.add(
+            name,
+            Table {
+                path,
+                ..Table::default()
+            },
+        );
     }
 
     /// Makes an empty table of this schema known: what `check` plans against.
@@ -149,7 +164,10 @@ impl Engine {
     /// # Errors
     /// When the plan does not hold together.
     pub fn optimize(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
-        self.context.state().optimize(plan).map_err(|error| self.explain(error))
+        self.context
+            .state()
+            .optimize(plan)
+            .map_err(|error| self.explain(error))
     }
 
     /// Starts a plan. Rows come as the query's stream is read.
@@ -157,10 +175,16 @@ impl Engine {
     /// # Errors
     /// When no physical plan can be made, or the statement (such as CREATE TABLE) fails.
     pub async fn run(&self, plan: LogicalPlan) -> Result<Query> {
-        let frame =
-            self.context.execute_logical_plan(plan).await.map_err(|error| self.explain(error))?;
+        let frame = self
+            .context
+            .execute_logical_plan(plan)
+            .await
+            .map_err(|error| self.explain(error))?;
         let task = Arc::new(frame.task_ctx());
-        let plan = frame.create_physical_plan().await.map_err(|error| self.explain(error))?;
+        let plan = frame
+            .create_physical_plan()
+            .await
+            .map_err(|error| self.explain(error))?;
         Query::start(plan, task).map_err(|error| self.explain(error))
     }
 

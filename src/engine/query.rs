@@ -58,7 +58,14 @@ impl Query {
                 }
             }
         });
-        Ok(Self { plan, schema, batches, task: Some(task), scanned, started: Instant::now() })
+        Ok(Self {
+            plan,
+            schema,
+            batches,
+            task: Some(task),
+            scanned,
+            started: Instant::now(),
+        })
     }
 
     /// The columns of the result.
@@ -102,10 +109,17 @@ impl Query {
     pub fn progress(&self) -> Progress {
         let mut rows = 0;
         visit_scans(&self.plan, &mut |scan| {
-            rows += scan.metrics().and_then(|metrics| metrics.output_rows()).unwrap_or(0);
+            rows += scan
+                .metrics()
+                .and_then(|metrics| metrics.output_rows())
+                .unwrap_or(0);
         });
         let total = self.scanned.map(|total| total.max(rows));
-        Progress { rows, total, elapsed: self.started.elapsed() }
+        Progress {
+            rows,
+            total,
+            elapsed: self.started.elapsed(),
+        }
     }
 
     /// Names the file when the error is about the contents of one.
@@ -131,9 +145,7 @@ impl Query {
         let files = file_type.map(|kind| self.files(kind)).unwrap_or_default();
         let explained = diagnose::explain(error, &[]);
         match (about_files, files.len()) {
-            (true, 1..=3) => {
-                explained.context(files.into_iter().collect::<Vec<_>>().join(" or "))
-            }
+            (true, 1..=3) => explained.context(files.into_iter().collect::<Vec<_>>().join(" or ")),
             _ => explained,
         }
     }
@@ -141,12 +153,18 @@ impl Query {
     fn files(&self, kind: &str) -> BTreeSet<String> {
         let mut files = BTreeSet::new();
         visit_scans(&self.plan, &mut |scan| {
-            let Some(config) = scan.data_source().downcast_ref::<FileScanConfig>() else { return };
+            let Some(config) = scan.data_source().downcast_ref::<FileScanConfig>() else {
+                return;
+            };
             if config.file_source().file_type() != kind {
                 return;
             }
             for group in &config.file_groups {
-                files.extend(group.iter().map(|file| file.object_meta.location.to_string()));
+                files.extend(
+                    group
+                        .iter()
+                        .map(|file| file.object_meta.location.to_string()),
+                );
             }
         });
         files
@@ -157,12 +175,14 @@ impl Query {
 fn rows_to_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
     let mut total = Some(0);
     visit_scans(plan, &mut |scan| {
-        let rows = scan.data_source().partition_statistics(None).ok().and_then(|statistics| {
-            match statistics.num_rows {
+        let rows = scan
+            .data_source()
+            .partition_statistics(None)
+            .ok()
+            .and_then(|statistics| match statistics.num_rows {
                 Precision::Exact(rows) | Precision::Inexact(rows) => Some(rows),
                 Precision::Absent => None,
-            }
-        });
+            });
         total = total.zip(rows).map(|(total, rows)| total + rows);
     });
     total

@@ -36,9 +36,12 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
 /// # Errors
 /// When a name is not a table name.
 pub fn tables_read(statement: &Statement) -> Result<Vec<String>> {
-    let (tables, _ctes) = resolve_table_references(statement, true)
-        .map_err(|error| diagnose::explain(error, &[]))?;
-    Ok(tables.iter().map(|table| table.table().to_owned()).collect())
+    let (tables, _ctes) =
+        resolve_table_references(statement, true).map_err(|error| diagnose::explain(error, &[]))?;
+    Ok(tables
+        .iter()
+        .map(|table| table.table().to_owned())
+        .collect())
 }
 
 /// `FROM t` means `SELECT * FROM t`; DataFusion would select no column at all.

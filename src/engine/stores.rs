@@ -54,8 +54,10 @@ fn make(url: &Url) -> Result<Arc<dyn ObjectStore>> {
             Ok(Arc::new(store))
         }
         scheme => Err(DataFusionError::External(Box::new(
-            Error::usage(format!("{url}: '{scheme}://' is not a kind of place that can be read"))
-                .hint("use a path, file://, s3://, http:// or https://"),
+            Error::usage(format!(
+                "{url}: '{scheme}://' is not a kind of place that can be read"
+            ))
+            .hint("use a path, file://, s3://, http:// or https://"),
         ))),
     }
 }

@@ -20,14 +20,17 @@ pub async fn check(engine: &Engine, pack: &Pack, params: &Params) -> Result<Vec<
         let place = |error: crate::error::Error| {
             error.context(format_args!("{}, query '{}'", pack.name, query.name))
         };
-        let plan = engine.plan(query.statement.clone(), params).await.map_err(place)?;
+        let plan = engine
+            .plan(query.statement.clone(), params)
+            .await
+            .map_err(place)?;
         let plan = engine.optimize(&plan).map_err(place)?;
         let schema = output_schema(plan.schema().as_arrow());
         engine.add_empty_table(&query.name, Arc::clone(&schema));
         for check in &query.checks {
-            checks::plan(engine, &query.name, check, params).await.map_err(|error| {
-                place(error.context(format_args!("check \"{check}\"")))
-            })?;
+            checks::plan(engine, &query.name, check, params)
+                .await
+                .map_err(|error| place(error.context(format_args!("check \"{check}\""))))?;
         }
         schemas.push(schema);
     }

@@ -25,8 +25,7 @@ enum Query {
 
 /// Plans a check against the output's table, without running it.
 pub(super) async fn plan(engine: &Engine, table: &str, check: &str, params: &Params) -> Result<()> {
-    let (Query::FailingRows(statements) | Query::Condition(statements)) =
-        query(table, check)?;
+    let (Query::FailingRows(statements) | Query::Condition(statements)) = query(table, check)?;
     for statement in statements {
         let plan = engine.plan(statement, params).await?;
         engine.optimize(&plan)?;
@@ -48,7 +47,10 @@ pub(super) async fn run(
                 failing.extend(engine.query(statement, params).await?.collect().await?);
             }
             failing.retain(|batch| batch.num_rows() > 0);
-            Ok(Finding { passed: failing.is_empty(), failing })
+            Ok(Finding {
+                passed: failing.is_empty(),
+                failing,
+            })
         }
         Query::Condition(statements) => {
             let mut passed = true;
@@ -60,7 +62,10 @@ pub(super) async fn run(
                     })?;
                 }
             }
-            Ok(Finding { passed, failing: vec![] })
+            Ok(Finding {
+                passed,
+                failing: vec![],
+            })
         }
     }
 }
@@ -82,19 +87,29 @@ fn query(table: &str, check: &str) -> Result<Query> {
         ))?));
     }
     if let Some(columns) = call(check, "not_null") {
-        let missing: Vec<String> =
-            columns.split(',').map(|column| format!("{} IS NULL", column.trim())).collect();
+        let missing: Vec<String> = columns
+            .split(',')
+            .map(|column| format!("{} IS NULL", column.trim()))
+            .collect();
         return Ok(Query::FailingRows(parse(format!(
             "SELECT * FROM {table} WHERE {}",
             missing.join(" OR ")
         ))?));
     }
-    Ok(Query::Condition(parse(format!("SELECT {} FROM {table}", with_row_count(check)))?))
+    Ok(Query::Condition(parse(format!(
+        "SELECT {} FROM {table}",
+        with_row_count(check)
+    ))?))
 }
 
 /// The text between the brackets of `name(…)`.
 fn call<'a>(check: &'a str, name: &str) -> Option<&'a str> {
-    check.trim().strip_prefix(name)?.trim_start().strip_prefix('(')?.strip_suffix(')')
+    check
+        .trim()
+        .strip_prefix(name)?
+        .trim_start()
+        .strip_prefix('(')?
+        .strip_suffix(')')
 }
 
 /// Puts `count(*)` in the place of the word `rows`, outside quotes.
@@ -131,7 +146,10 @@ mod tests {
     fn rows_is_the_number_of_rows() {
         assert_eq!(with_row_count("rows > 0"), "count(*) > 0");
         assert_eq!(with_row_count("sum(x) / rows<3"), "sum(x) / count(*)<3");
-        assert_eq!(with_row_count("max(t.rows) = 'rows'"), "max(t.rows) = 'rows'");
+        assert_eq!(
+            with_row_count("max(t.rows) = 'rows'"),
+            "max(t.rows) = 'rows'"
+        );
         assert_eq!(with_row_count("\"rows\" and $rows"), "\"rows\" and $rows");
     }
 

@@ -18,7 +18,10 @@ pub(super) fn order(mut queries: Vec<PackQuery>) -> Result<Vec<PackQuery>> {
     let mut ordered: Vec<PackQuery> = Vec::with_capacity(queries.len());
     while !queries.is_empty() {
         let free = queries.iter().position(|query| {
-            query.reads.iter().all(|read| ordered.iter().any(|done| done.name == *read))
+            query
+                .reads
+                .iter()
+                .all(|read| ordered.iter().any(|done| done.name == *read))
         });
         match free {
             Some(index) => ordered.push(queries.remove(index)),
@@ -39,7 +42,11 @@ pub(super) fn order(mut queries: Vec<PackQuery>) -> Result<Vec<PackQuery>> {
 /// also all that read a.
 pub(super) fn select(queries: &mut Vec<PackQuery>, selection: &str) -> Result<()> {
     let mut kept: Vec<String> = Vec::new();
-    for word in selection.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+    for word in selection
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+    {
         let name = word.strip_suffix('+').unwrap_or(word);
         let known = |query: &&PackQuery| query.name == name;
         if queries.iter().find(known).is_none() {
@@ -90,7 +97,10 @@ mod tests {
     }
 
     fn ordered(queries: &[(&str, &str)]) -> Result<Vec<String>> {
-        Ok(order(parsed(queries))?.into_iter().map(|query| query.name).collect())
+        Ok(order(parsed(queries))?
+            .into_iter()
+            .map(|query| query.name)
+            .collect())
     }
 
     #[test]
@@ -105,19 +115,31 @@ mod tests {
         let kept = |selection: &str| {
             let mut queries = all.clone();
             select(&mut queries, selection).map(|()| {
-                queries.into_iter().map(|query| query.name).collect::<Vec<_>>().join(" ")
+                queries
+                    .into_iter()
+                    .map(|query| query.name)
+                    .collect::<Vec<_>>()
+                    .join(" ")
             })
         };
         assert_eq!(kept("b").unwrap(), "a b");
         assert_eq!(kept("b+").unwrap(), "a b c");
         assert_eq!(kept("d, c").unwrap(), "a b c d");
-        assert!(kept("bb").unwrap_err().to_string().contains("no query named 'bb'"));
+        assert!(
+            kept("bb")
+                .unwrap_err()
+                .to_string()
+                .contains("no query named 'bb'")
+        );
     }
 
     #[test]
     fn a_query_comes_after_what_it_reads() {
         let order = ordered(&[
-            ("a", "SELECT * FROM (SELECT * FROM c) x WHERE id IN (SELECT id FROM b)"),
+            (
+                "a",
+                "SELECT * FROM (SELECT * FROM c) x WHERE id IN (SELECT id FROM b)",
+            ),
             ("b", "WITH t AS (SELECT * FROM c) SELECT * FROM t"),
             ("c", "SELECT * FROM events"),
         ]);
@@ -126,14 +148,21 @@ mod tests {
 
     #[test]
     fn its_own_name_is_the_projects_table() {
-        assert_eq!(ordered(&[("orders", "SELECT * FROM orders")]).unwrap(), ["orders"]);
+        assert_eq!(
+            ordered(&[("orders", "SELECT * FROM orders")]).unwrap(),
+            ["orders"]
+        );
     }
 
     #[test]
     fn cycles_are_named() {
-        let error = ordered(&[("a", "SELECT * FROM b"), ("b", "SELECT * FROM a"), ("c", "SELECT 1")])
-            .unwrap_err()
-            .to_string();
+        let error = ordered(&[
+            ("a", "SELECT * FROM b"),
+            ("b", "SELECT * FROM a"),
+            ("c", "SELECT 1"),
+        ])
+        .unwrap_err()
+        .to_string();
         assert!(error.contains("wait for each other: a, b\n"), "{error}");
     }
 }

@@ -118,8 +118,10 @@ pub(super) fn parse(files: &Files) -> Result<Parsed> {
 
     let mut entries = manifest.queries;
     let mut queries = Vec::new();
-    let mut sql_files: Vec<_> =
-        files.iter().filter_map(|(name, sql)| Some((name.strip_suffix(".sql")?, sql))).collect();
+    let mut sql_files: Vec<_> = files
+        .iter()
+        .filter_map(|(name, sql)| Some((name.strip_suffix(".sql")?, sql)))
+        .collect();
     sql_files.sort_unstable();
     for (name, sql) in sql_files {
         let entry = entries.remove(name).unwrap_or_default();
@@ -134,13 +136,19 @@ pub(super) fn parse(files: &Files) -> Result<Parsed> {
         });
     }
     if let Some(name) = entries.keys().next() {
-        return Err(Error::usage(format!("{FILE_NAME} has [queries.{name}] but no {name}.sql"))
-            .hint("add the file, or take the section out"));
+        return Err(Error::usage(format!(
+            "{FILE_NAME} has [queries.{name}] but no {name}.sql"
+        ))
+        .hint("add the file, or take the section out"));
     }
     if queries.is_empty() {
         return Err(Error::usage("the pack has no .sql file"));
     }
-    Ok((manifest.pack.description, manifest.params.into_iter().collect(), queries))
+    Ok((
+        manifest.pack.description,
+        manifest.params.into_iter().collect(),
+        queries,
+    ))
 }
 
 fn one_statement(sql: &str) -> Result<Statement> {
@@ -148,8 +156,10 @@ fn one_statement(sql: &str) -> Result<Statement> {
     match (statements.pop(), statements.len()) {
         (Some(statement), 0) => Ok(statement),
         (None, _) => Err(Error::usage("the file holds no statement")),
-        (_, more) => Err(Error::usage(format!("the file holds {} statements", more + 1))
-            .hint("a pack has one statement a file")),
+        (_, more) => Err(
+            Error::usage(format!("the file holds {} statements", more + 1))
+                .hint("a pack has one statement a file"),
+        ),
     }
 }
 
@@ -169,7 +179,9 @@ impl Param {
     pub(super) fn value(&self, name: &str, text: &str) -> Result<Value> {
         let text = text.trim();
         let wrong = |expected: &str| {
-            Error::usage(format!("parameter '{name}' must be {expected}, got '{text}'"))
+            Error::usage(format!(
+                "parameter '{name}' must be {expected}, got '{text}'"
+            ))
         };
         let value = match self.param_type {
             ParamType::Text => Value::Text(text.to_owned()),
@@ -201,7 +213,9 @@ impl Param {
             (&self.min, "at least", std::cmp::Ordering::Less),
             (&self.max, "at most", std::cmp::Ordering::Greater),
         ] {
-            let Some(bound) = bound.as_ref().map(plain) else { continue };
+            let Some(bound) = bound.as_ref().map(plain) else {
+                continue;
+            };
             if let (Some(value), Some(limit)) = (number(text), number(&bound))
                 && value.partial_cmp(&limit) == Some(wrong)
             {
@@ -224,8 +238,9 @@ impl Param {
 
 /// `14 days`, `1 month 2 hours`: numbers and units in turn.
 fn is_interval(text: &str) -> bool {
-    const UNITS: [&str; 8] =
-        ["second", "minute", "hour", "day", "week", "month", "quarter", "year"];
+    const UNITS: [&str; 8] = [
+        "second", "minute", "hour", "day", "week", "month", "quarter", "year",
+    ];
     let words: Vec<&str> = text.split_whitespace().collect();
     !words.is_empty()
         && words.chunks(2).all(|pair| match pair {
@@ -244,7 +259,10 @@ mod tests {
 
     fn files(manifest: &str, sql: &[(&str, &str)]) -> Files {
         let mut files = vec![(FILE_NAME.to_owned(), manifest.to_owned())];
-        files.extend(sql.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
+        files.extend(
+            sql.iter()
+                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned())),
+        );
         files
     }
 
@@ -273,17 +291,29 @@ mod tests {
     fn parameters_are_typed_and_bounded() {
         let param = |text: &str| toml::from_str::<Param>(text).unwrap();
         let budget = param("type = \"decimal\"\nmin = 0");
-        assert_eq!(budget.value("budget", "1500.5").unwrap(), Value::Number("1500.5".into()));
+        assert_eq!(
+            budget.value("budget", "1500.5").unwrap(),
+            Value::Number("1500.5".into())
+        );
         let text = budget.value("budget", "-1").unwrap_err().to_string();
         assert_eq!(text, "parameter 'budget' must be at least 0, got -1");
         assert!(budget.value("budget", "1 or 1=1").is_err());
         let days = param("type = \"interval\"");
-        assert_eq!(days.value("d", "14 days").unwrap(), Value::Interval("14 days".into()));
+        assert_eq!(
+            days.value("d", "14 days").unwrap(),
+            Value::Interval("14 days".into())
+        );
         assert!(days.value("d", "fortnight").is_err());
         let day = param("type = \"date\"");
         assert!(day.value("d", "2026-02-30").is_err());
         let choice = param("type = \"text\"\nvalues = [\"a\", \"b\"]");
-        assert!(choice.value("c", "z").unwrap_err().to_string().contains("one of a, b"));
+        assert!(
+            choice
+                .value("c", "z")
+                .unwrap_err()
+                .to_string()
+                .contains("one of a, b")
+        );
     }
 
     #[test]

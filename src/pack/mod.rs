@@ -68,11 +68,17 @@ impl Pack {
         if let Some(files) = shipped::files(name) {
             return Self::parse(name.to_owned(), Origin::Shipped, &files);
         }
-        let known: Vec<String> = Self::list(project)?.into_iter().map(|pack| pack.name).collect();
+        let known: Vec<String> = Self::list(project)?
+            .into_iter()
+            .map(|pack| pack.name)
+            .collect();
         let error = Error::usage(format!("no pack named '{name}'"));
         Err(error.hint(
             did_you_mean(name, known.iter().map(String::as_str)).unwrap_or_else(|| {
-                format!("packs here: {}; or give the path of a folder", known.join(", "))
+                format!(
+                    "packs here: {}; or give the path of a folder",
+                    known.join(", ")
+                )
             }),
         ))
     }
@@ -114,16 +120,23 @@ impl Pack {
         let mut files = Files::new();
         for entry in std::fs::read_dir(folder).map_err(io)? {
             let path = entry.map_err(io)?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if name == manifest::FILE_NAME || path.extension().is_some_and(|end| end == "sql") {
-                let text = std::fs::read_to_string(&path).map_err(|error| {
-                    Error::io(path.display(), &error).into_usage()
-                })?;
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| Error::io(path.display(), &error).into_usage())?;
                 files.push((name, text));
             }
         }
         let absolute = std::path::absolute(folder).map_err(io)?;
-        let name = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = absolute
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         Self::parse(name, Origin::Folder(folder.to_owned()), &files)
     }
 
@@ -135,7 +148,13 @@ impl Pack {
         let (description, params, queries) =
             manifest::parse(files).map_err(|error| error.context(&place))?;
         let queries = graph::order(queries).map_err(|error| error.context(&place))?;
-        Ok(Self { name, origin, description, params, queries })
+        Ok(Self {
+            name,
+            origin,
+            description,
+            params,
+            queries,
+        })
     }
 }
 

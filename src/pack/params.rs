@@ -23,7 +23,11 @@ pub fn resolve(pack: &Pack, given: &[(String, String)]) -> Result<Params> {
     }
     let mut params = Params::new();
     for (name, param) in &pack.params {
-        let given = given.iter().rev().find(|(known, _)| known == name).map(|(_, text)| text);
+        let given = given
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name)
+            .map(|(_, text)| text);
         let text = match (given, &param.default) {
             (Some(text), _) => text.clone(),
             (None, Some(default)) => plain(default),

@@ -30,10 +30,12 @@ impl Staging {
         let parent = home.join("staging");
         let folder = fs::create_dir_all(&parent)
             .and_then(|()| tempfile::Builder::new().prefix(&id).tempdir_in(&parent))
-            .map_err(|error| {
-                Error::io(format_args!("output folder {}", home.display()), &error)
-            })?;
-        Ok(Self { home: home.to_owned(), id, folder })
+            .map_err(|error| Error::io(format_args!("output folder {}", home.display()), &error))?;
+        Ok(Self {
+            home: home.to_owned(),
+            id,
+            folder,
+        })
     }
 
     /// The run's name.
@@ -70,7 +72,9 @@ impl Staging {
         let parent = self.home.join(place);
         let folder = parent.join(&self.id);
         let io = |error| Error::io(folder.display(), &error);
-        fs::create_dir_all(&records).and_then(|()| fs::create_dir_all(&parent)).map_err(io)?;
+        fs::create_dir_all(&records)
+            .and_then(|()| fs::create_dir_all(&parent))
+            .map_err(io)?;
         // mkdtemp makes private folders; what is published is as open as the umask says.
         open_up(self.folder.path(), &parent).map_err(io)?;
         sync(self.folder.path()).map_err(io)?;
@@ -116,9 +120,15 @@ mod tests {
             let staging = Staging::new(&home).unwrap();
             fs::write(staging.file("a"), text).unwrap();
             folders.push(staging.publish("{}").unwrap());
-            assert_eq!(fs::read_to_string(home.join("latest/a.parquet")).unwrap(), text);
+            assert_eq!(
+                fs::read_to_string(home.join("latest/a.parquet")).unwrap(),
+                text
+            );
         }
-        assert_eq!(fs::read_to_string(folders[0].join("a.parquet")).unwrap(), "one");
+        assert_eq!(
+            fs::read_to_string(folders[0].join("a.parquet")).unwrap(),
+            "one"
+        );
         assert!(!home.join("staging").exists());
     }
 

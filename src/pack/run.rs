@@ -49,7 +49,9 @@ pub struct Outcome {
 impl Outcome {
     /// Whether every check passed, and so whether the outputs are published.
     pub fn passed(&self) -> bool {
-        self.queries.iter().all(|query| query.checks.iter().all(|(_, passed)| *passed))
+        self.queries
+            .iter()
+            .all(|query| query.checks.iter().all(|(_, passed)| *passed))
     }
 }
 
@@ -85,14 +87,23 @@ pub async fn run(
         on_event(Event::Started(query));
         let outcome = run_query(engine, query, params, &staging, on_event)
             .await
-            .map_err(|error| error.context(format_args!("{}, query '{}'", pack.name, query.name)))?;
+            .map_err(|error| {
+                error.context(format_args!("{}, query '{}'", pack.name, query.name))
+            })?;
         on_event(Event::Finished(&outcome));
         queries.push(outcome);
     }
-    let mut outcome = Outcome { id: staging.id().to_owned(), folder: PathBuf::new(), queries };
+    let mut outcome = Outcome {
+        id: staging.id().to_owned(),
+        folder: PathBuf::new(),
+        queries,
+    };
     let record = record::to_json(pack, params, &outcome)?;
-    outcome.folder =
-        if outcome.passed() { staging.publish(&record)? } else { staging.reject(&record)? };
+    outcome.folder = if outcome.passed() {
+        staging.publish(&record)?
+    } else {
+        staging.reject(&record)?
+    };
     Ok(outcome)
 }
 
@@ -141,7 +152,12 @@ async fn run_query(
         }
         results.push((check.clone(), finding.passed));
     }
-    Ok(QueryOutcome { name: query.name.clone(), rows, elapsed: started.elapsed(), checks: results })
+    Ok(QueryOutcome {
+        name: query.name.clone(),
+        rows,
+        elapsed: started.elapsed(),
+        checks: results,
+    })
 }
 
 /// One Parquet file of a run.
@@ -156,8 +172,18 @@ impl Output {
     fn create(path: &Path, schema: &SchemaRef) -> Result<Self> {
         let schema = output_schema(schema);
         let file = File::create(path).map_err(|error| Error::io(path.display(), &error))?;
-        let writer = Writer::new(Format::Parquet, &schema, BufWriter::new(file), Shape::unlimited())?;
-        Ok(Self { path: path.to_owned(), schema, writer, rows: 0 })
+        let writer = Writer::new(
+            Format::Parquet,
+            &schema,
+            BufWriter::new(file),
+            Shape::unlimited(),
+        )?;
+        Ok(Self {
+            path: path.to_owned(),
+            schema,
+            writer,
+            rows: 0,
+        })
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -177,7 +203,11 @@ impl Output {
     /// Ends the file and waits until the disk has it: a rename must not overtake the rows.
     fn finish(self) -> Result<usize> {
         let io = |error| Error::io(self.path.display(), &error);
-        let file = self.writer.finish()?.into_inner().map_err(|error| io(error.into_error()))?;
+        let file = self
+            .writer
+            .finish()?
+            .into_inner()
+            .map_err(|error| io(error.into_error()))?;
         file.sync_all().map_err(io)?;
         Ok(self.rows)
     }

@@ -12,9 +12,15 @@ pub(super) fn all() -> impl Iterator<Item = (&'static str, Files)> {
 
 /// The files of one shipped pack.
 pub(super) fn files(name: &str) -> Option<Files> {
-    SHIPPED.iter().find(|(known, _)| *known == name).map(|(_, files)| owned(files))
+    SHIPPED
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, files)| owned(files))
 }
 
 fn owned(files: &[(&str, &str)]) -> Files {
-    files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    files
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect()
 }

@@ -46,7 +46,9 @@ impl FromStr for Bytes {
                 .hint("write a number and a unit, such as 512MB, 2GB or 1.5GiB")
         };
         let text = text.trim();
-        let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+        let split = text
+            .find(|c: char| c.is_ascii_alphabetic())
+            .unwrap_or(text.len());
         let (number, unit) = text.split_at(split);
         let number: f64 = number.trim().parse().map_err(|_| wrong())?;
         let factor: f64 = match unit.to_ascii_lowercase().as_str() {
@@ -94,9 +96,12 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_written() {
-        for (text, bytes) in
-            [("2GB", 2_000_000_000), ("1.5 GiB", 1_610_612_736), ("512mb", 512_000_000), ("7", 7)]
-        {
+        for (text, bytes) in [
+            ("2GB", 2_000_000_000),
+            ("1.5 GiB", 1_610_612_736),
+            ("512mb", 512_000_000),
+            ("7", 7),
+        ] {
             assert_eq!(text.parse::<Bytes>().unwrap().0, bytes, "{text}");
         }
         for text in ["", "GB", "-1GB", "2XB", "0", "nan"] {

@@ -109,7 +109,11 @@ impl Project {
         }
         let current =
             std::env::current_dir().map_err(|error| Error::io("the current folder", &error))?;
-        match current.ancestors().map(|folder| folder.join(FILE_NAME)).find(|file| file.is_file()) {
+        match current
+            .ancestors()
+            .map(|folder| folder.join(FILE_NAME))
+            .find(|file| file.is_file())
+        {
             Some(file) => Self::read(&file),
             None => Ok(Self::default()),
         }
@@ -146,7 +150,13 @@ impl Project {
             .into_iter()
             .map(|(channel, price)| price_text(&channel, &price).map(|price| (channel, price)))
             .collect::<Result<_>>()?;
-        Ok(Self { folder, tables, views: file.views, tariff, limits: file.limits })
+        Ok(Self {
+            folder,
+            tables,
+            views: file.views,
+            tariff,
+            limits: file.limits,
+        })
     }
 
     /// A path of this project: relative paths start at the project file's folder.
@@ -174,7 +184,9 @@ mod tests {
     use super::*;
 
     fn message(text: &str) -> String {
-        Project::parse(text, PathBuf::new()).unwrap_err().to_string()
+        Project::parse(text, PathBuf::new())
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -196,10 +208,16 @@ mod tests {
             PathBuf::from("shop"),
         )
         .unwrap();
-        assert_eq!(project.tables["events"].sort_order, ["visitor_id", "event_time"]);
+        assert_eq!(
+            project.tables["events"].sort_order,
+            ["visitor_id", "event_time"]
+        );
         assert_eq!(project.tariff["email"], "0.5");
         assert_eq!(project.tariff["sms"], "60");
-        assert_eq!(project.limits.memory.map(|bytes| bytes.0), Some(2_000_000_000));
+        assert_eq!(
+            project.limits.memory.map(|bytes| bytes.0),
+            Some(2_000_000_000)
+        );
         assert_eq!(project.resolve(Path::new("a.sql")), Path::new("shop/a.sql"));
     }
 

@@ -18,7 +18,9 @@ fn substitute(text: &str, value_of: impl Fn(&str) -> Option<String>) -> Result<S
         out.push_str(&rest[..start]);
         let inner = &rest[start + 2..];
         let Some(end) = inner.find('}') else {
-            return Err(Error::usage(format!("'{text}' opens '${{' and does not close it")));
+            return Err(Error::usage(format!(
+                "'{text}' opens '${{' and does not close it"
+            )));
         };
         let (name, default) = match inner[..end].split_once(":-") {
             Some((name, default)) => (name, Some(default.to_owned())),
@@ -52,7 +54,17 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        assert!(run("${OTHER}/x").unwrap_err().to_string().contains("'OTHER' is not set"));
-        assert!(run("${DATA").unwrap_err().to_string().contains("does not close it"));
+        assert!(
+            run("${OTHER}/x")
+                .unwrap_err()
+                .to_string()
+                .contains("'OTHER' is not set")
+        );
+        assert!(
+            run("${DATA")
+                .unwrap_err()
+                .to_string()
+                .contains("does not close it")
+        );
     }
 }

@@ -9,11 +9,17 @@ use super::table::{is_number, rows};
 
 /// The header and the line below it, which aligns numbers to the right.
 pub(super) fn header(out: &mut dyn Write, schema: &Schema) -> io::Result<()> {
-    line(out, schema.fields().iter().map(|field| field.name().as_str()))?;
-    let rules = schema.fields().iter().map(|field| match is_number(field.data_type()) {
-        true => "---:",
-        false => "---",
-    });
+    line(
+        out,
+        schema.fields().iter().map(|field| field.name().as_str()),
+    )?;
+    let rules = schema
+        .fields()
+        .iter()
+        .map(|field| match is_number(field.data_type()) {
+            true => "---:",
+            false => "---",
+        });
     line(out, rules)
 }
 

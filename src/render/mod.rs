@@ -47,7 +47,11 @@ impl Format {
     /// # Errors
     /// When the ending is of none.
     pub fn from_ending(path: &Path) -> Result<Self> {
-        let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        let ending = path
+            .extension()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_ascii_lowercase();
         match ending.as_str() {
             "csv" => Ok(Self::Csv),
             "json" => Ok(Self::Json),
@@ -56,8 +60,11 @@ impl Format {
             "parquet" | "pq" => Ok(Self::Parquet),
             "arrow" | "feather" => Ok(Self::Arrow),
             "txt" => Ok(Self::Table),
-            _ => Err(Error::usage(format!("{}: no format has this ending", path.display()))
-                .hint("name the file .csv, .json, .jsonl, .md, .parquet or .arrow, or add --format")),
+            _ => Err(
+                Error::usage(format!("{}: no format has this ending", path.display())).hint(
+                    "name the file .csv, .json, .jsonl, .md, .parquet or .arrow, or add --format",
+                ),
+            ),
         }
     }
 
@@ -71,13 +78,17 @@ impl FromStr for Format {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        NAMES.iter().find(|(known, _)| *known == name).map(|(_, format)| *format).ok_or_else(|| {
-            let names = NAMES.map(|(name, _)| name);
-            let error = Error::usage(format!("no output format '{name}'"));
-            error.hint(
-                did_you_mean(name, names)
-                    .unwrap_or_else(|| format!("formats: {}", names.join(", "))),
-            )
-        })
+        NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, format)| *format)
+            .ok_or_else(|| {
+                let names = NAMES.map(|(name, _)| name);
+                let error = Error::usage(format!("no output format '{name}'"));
+                error.hint(
+                    did_you_mean(name, names)
+                        .unwrap_or_else(|| format!("formats: {}", names.join(", "))),
+                )
+            })
     }
 }

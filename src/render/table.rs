@@ -20,7 +20,9 @@ pub fn table(
     table.load_preset(UTF8_FULL_CONDENSED);
     table.set_header(schema.fields().iter().map(|field| field.name().as_str()));
     if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width);
     }
     for batch in batches {
         for row in rows(batch)? {
@@ -49,7 +51,10 @@ pub(super) fn rows(
         .collect::<Result<Vec<_>, _>>()?;
     let rows = batch.num_rows();
     Ok((0..rows).map(move |row| {
-        columns.iter().map(|column| column.value(row).try_to_string()).collect()
+        columns
+            .iter()
+            .map(|column| column.value(row).try_to_string())
+            .collect()
     }))
 }
 
@@ -68,7 +73,10 @@ mod tests {
     fn numbers_to_the_right_and_null_spelled_out() {
         let cost = Decimal128Array::from(vec![Some(500), None]).with_precision_and_scale(18, 6);
         let batch = RecordBatch::try_from_iter([
-            ("channel", Arc::new(StringArray::from(vec![Some("email"), None])) as _),
+            (
+                "channel",
+                Arc::new(StringArray::from(vec![Some("email"), None])) as _,
+            ),
             ("cost", Arc::new(cost.unwrap()) as _),
         ])
         .unwrap();

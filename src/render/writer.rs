@@ -30,14 +30,20 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { width: None, rows: 1000 }
+        Self {
+            width: None,
+            rows: 1000,
+        }
     }
 }
 
 impl Shape {
     /// All rows, whatever their width: for a file.
     pub fn unlimited() -> Self {
-        Self { width: None, rows: usize::MAX }
+        Self {
+            width: None,
+            rows: usize::MAX,
+        }
     }
 }
 
@@ -45,7 +51,12 @@ impl Shape {
 pub struct Writer<W: Write + Send>(Inner<W>);
 
 enum Inner<W: Write + Send> {
-    Table { out: W, schema: SchemaRef, batches: Vec<RecordBatch>, shape: Shape },
+    Table {
+        out: W,
+        schema: SchemaRef,
+        batches: Vec<RecordBatch>,
+        shape: Shape,
+    },
     Csv(Box<csv::Writer<W>>),
     Json(Box<json::Writer<W, JsonArray>>),
     JsonLines(Box<json::Writer<W, LineDelimited>>),
@@ -63,19 +74,30 @@ impl<W: Write + Send> Writer<W> {
         let inner = match format {
             Format::Table => {
                 let schema = Arc::clone(schema);
-                Inner::Table { out, schema, batches: vec![], shape }
+                Inner::Table {
+                    out,
+                    schema,
+                    batches: vec![],
+                    shape,
+                }
             }
             Format::Csv => {
                 // The header is written with the first batch; without rows, with this empty one.
                 let mut writer = csv::WriterBuilder::new().with_header(true).build(out);
-                writer.write(&RecordBatch::new_empty(Arc::clone(schema))).map_err(arrow)?;
+                writer
+                    .write(&RecordBatch::new_empty(Arc::clone(schema)))
+                    .map_err(arrow)?;
                 Inner::Csv(Box::new(writer))
             }
             Format::Json => Inner::Json(Box::new(
-                json::WriterBuilder::new().with_explicit_nulls(true).build(out),
+                json::WriterBuilder::new()
+                    .with_explicit_nulls(true)
+                    .build(out),
             )),
             Format::JsonLines => Inner::JsonLines(Box::new(
-                json::WriterBuilder::new().with_explicit_nulls(true).build(out),
+                json::WriterBuilder::new()
+                    .with_explicit_nulls(true)
+                    .build(out),
             )),
             Format::Markdown => {
                 markdown::header(&mut out, schema).map_err(io)?;
@@ -124,7 +146,12 @@ impl<W: Write + Send> Writer<W> {
     /// When the output cannot be written.
     pub fn finish(self) -> Result<W> {
         match self.0 {
-            Inner::Table { mut out, schema, batches, shape } => {
+            Inner::Table {
+                mut out,
+                schema,
+                batches,
+                shape,
+            } => {
                 let text = table(&schema, &batches, shape.width).map_err(arrow)?;
                 writeln!(out, "{text}").map_err(io)?;
                 Ok(out)
@@ -177,11 +204,15 @@ mod tests {
     fn written(format: Format, rows: usize) -> String {
         let batch = RecordBatch::try_from_iter([
             ("id", Arc::new(Int64Array::from(vec![Some(1), None])) as _),
-            ("name", Arc::new(StringArray::from(vec![Some("a|b, \"c\""), None])) as _),
+            (
+                "name",
+                Arc::new(StringArray::from(vec![Some("a|b, \"c\""), None])) as _,
+            ),
         ])
         .unwrap()
         .slice(0, rows);
-        let mut writer = Writer::new(format, &batch.schema(), Vec::new(), Shape::default()).unwrap();
+        let mut writer =
+            Writer::new(format, &batch.schema(), Vec::new(), Shape::default()).unwrap();
         if rows > 0 {
             writer.write(&batch).unwrap();
         }
@@ -190,7 +221,10 @@ mod tests {
 
     #[test]
     fn every_text_format() {
-        assert_eq!(written(Format::Csv, 2), "id,name\n1,\"a|b, \"\"c\"\"\"\n,\n");
+        assert_eq!(
+            written(Format::Csv, 2),
+            "id,name\n1,\"a|b, \"\"c\"\"\"\n,\n"
+        );
         assert_eq!(
             written(Format::Json, 2),
             "[{\"id\":1,\"name\":\"a|b, \\\"c\\\"\"},{\"id\":null,\"name\":null}]\n"
@@ -210,7 +244,10 @@ mod tests {
         assert_eq!(written(Format::Csv, 0), "id,name\n");
         assert_eq!(written(Format::Json, 0), "[]\n");
         assert_eq!(written(Format::JsonLines, 0), "");
-        assert_eq!(written(Format::Markdown, 0), "| id | name |\n| ---: | --- |\n");
+        assert_eq!(
+            written(Format::Markdown, 0),
+            "| id | name |\n| ---: | --- |\n"
+        );
     }
 
     #[test]
@@ -220,7 +257,8 @@ mod tests {
             Arc::new(Int64Array::from_iter_values(0..3000)) as _,
         )])
         .unwrap();
-        let mut writer = Writer::new(Format::Table, &batch.schema(), Vec::new(), Shape::default()).unwrap();
+        let mut writer =
+            Writer::new(Format::Table, &batch.schema(), Vec::new(), Shape::default()).unwrap();
         assert!(writer.write(&batch.slice(0, 1000)).unwrap());
         assert!(!writer.write(&batch.slice(1000, 2000)).unwrap());
         let text = String::from_utf8(writer.finish().unwrap()).unwrap();

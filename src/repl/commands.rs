@@ -10,14 +10,22 @@ use crate::engine::Engine;
 use crate::error::{Error, Result, did_you_mean};
 
 const COMMANDS: [(&str, &str); 3] = [
-    ("help", ".help [FUNCTION]  this help, or what a function does"),
-    ("tables", ".tables           the tables and views of this session"),
+    (
+        "help",
+        ".help [FUNCTION]  this help, or what a function does",
+    ),
+    (
+        "tables",
+        ".tables           the tables and views of this session",
+    ),
     ("quit", ".quit             leave (also Ctrl-D)"),
 ];
 
 /// Runs one command; breaks when the session is to end.
 pub(super) fn run(engine: &Engine, command: &str) -> Result<ControlFlow<()>> {
-    let (name, argument) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let (name, argument) = command
+        .split_once(char::is_whitespace)
+        .unwrap_or((command, ""));
     let text = match (name, argument.trim()) {
         ("quit" | "exit" | "q", _) => return Ok(ControlFlow::Break(())),
         ("tables", _) => tables(engine),
@@ -26,15 +34,19 @@ pub(super) fn run(engine: &Engine, command: &str) -> Result<ControlFlow<()>> {
         _ => {
             let error = Error::usage(format!("no command '.{name}'"));
             return Err(match did_you_mean(name, COMMANDS.map(|(name, _)| name)) {
-                Some(suggestion) => error.hint(suggestion.replace('\'', "").replace("mean ", "mean .")),
+                Some(suggestion) => {
+                    error.hint(suggestion.replace('\'', "").replace("mean ", "mean ."))
+                }
                 None => error.hint(".help lists the commands"),
             });
         }
     };
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Error::closed_pipe(),
-        _ => Error::io("output", &error),
-    })?;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Error::closed_pipe(),
+            _ => Error::io("output", &error),
+        })?;
     Ok(ControlFlow::Continue(()))
 }
 

@@ -3,12 +3,12 @@
 use std::io::{BufRead, Stdin};
 use std::path::PathBuf;
 
-use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
+use rustyline::history::FileHistory;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Editor, Helper};
 
 use super::splitter::{Piece, State, state};
@@ -71,8 +71,9 @@ impl Lines {
 fn piped(lines: &mut impl BufRead) -> Result<Input> {
     let mut text = String::new();
     loop {
-        let read =
-            lines.read_line(&mut text).map_err(|error| Error::io("standard input", &error))?;
+        let read = lines
+            .read_line(&mut text)
+            .map_err(|error| Error::io("standard input", &error))?;
         match state(&text) {
             State::Whole(piece) => return Ok(Input::Piece(piece)),
             State::Empty if read == 0 => return Ok(Input::End),

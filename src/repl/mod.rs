@@ -79,28 +79,52 @@ async fn one(
     let started = Instant::now();
     let mut query = engine.query(statement, &Params::new()).await?;
     let schema = query.schema();
-    let rows = if interactive { ROWS } else { Shape::default().rows };
-    let shape = Shape { width: terminal.width(), rows };
-    let mut writer = Writer::new(Format::Table, &schema, BufWriter::new(std::io::stdout()), shape)?;
+    let rows = if interactive {
+        ROWS
+    } else {
+        Shape::default().rows
+    };
+    let shape = Shape {
+        width: terminal.width(),
+        rows,
+    };
+    let mut writer = Writer::new(
+        Format::Table,
+        &schema,
+        BufWriter::new(std::io::stdout()),
+        shape,
+    )?;
     let mut count: usize = 0;
     let mut cut = false;
     drive(&mut query, terminal, |batch| {
         count += batch.num_rows();
         cut = !writer.write(&batch)?;
-        Ok(if cut { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(if cut {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
     })
     .await?;
     if !schema.fields().is_empty() {
-        writer.finish()?.flush().map_err(|error| match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Error::closed_pipe(),
-            _ => Error::io("output", &error),
-        })?;
+        writer
+            .finish()?
+            .flush()
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::BrokenPipe => Error::closed_pipe(),
+                _ => Error::io("output", &error),
+            })?;
     }
     let seconds = started.elapsed().as_secs_f64();
     match (cut, interactive) {
-        (true, _) => terminal.say(format_args!("first {rows} rows, more left out; {seconds:.3} s")),
+        (true, _) => terminal.say(format_args!(
+            "first {rows} rows, more left out; {seconds:.3} s"
+        )),
         (false, true) => {
-            terminal.say(format_args!("{} rows in {seconds:.3} s", thousands(count as u64)));
+            terminal.say(format_args!(
+                "{} rows in {seconds:.3} s",
+                thousands(count as u64)
+            ));
         }
         (false, false) => {}
     }

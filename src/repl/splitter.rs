@@ -36,7 +36,10 @@ pub(super) fn state(text: &str) -> State {
     let Ok(tokens) = Tokenizer::new(&DuckDbDialect {}, text).tokenize() else {
         return State::Open;
     };
-    let last = tokens.iter().rev().find(|token| !matches!(token, Token::Whitespace(_)));
+    let last = tokens
+        .iter()
+        .rev()
+        .find(|token| !matches!(token, Token::Whitespace(_)));
     match last {
         None => State::Empty,
         Some(Token::SemiColon) => State::Whole(Piece::Sql(text.to_owned())),
@@ -59,7 +62,10 @@ mod tests {
 
     #[test]
     fn commands_are_one_line() {
-        assert_eq!(state(" .help affinity "), State::Whole(Piece::Command("help affinity".into())));
+        assert_eq!(
+            state(" .help affinity "),
+            State::Whole(Piece::Command("help affinity".into()))
+        );
         assert_eq!(state("SELECT\n.5"), State::Open);
     }
 
