@@ -11,7 +11,8 @@ fn main() -> io::Result<()> {
     for pack in entries(&root)? {
         let _ = writeln!(code, "    ({:?}, &[", name(&pack));
         for file in entries(&pack)? {
-            let _ = writeln!(code, "        ({:?}, include_str!({file:?})),", name(&file));
+            let path = file.to_string_lossy();
+            let _ = writeln!(code, "        ({:?}, include_str!({path:?})),", name(&file));
         }
         code.push_str("    ]),\n");
     }

@@ -49,9 +49,12 @@ impl Error {
         Self::new(Kind::Interrupted, "interrupted")
     }
 
-    /// Whoever reads the output has closed it: not a failure.
-    pub fn closed_pipe() -> Self {
-        Self::new(Kind::ClosedPipe, "the output was closed")
+    /// Standard output cannot be written. Whoever reads it may have closed it: not a failure.
+    pub fn output(error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::new(Kind::ClosedPipe, "the output was closed"),
+            _ => Self::io("output", error),
+        }
     }
 
     /// A file operation failed: `what` says what was tried, on which file.

@@ -32,10 +32,7 @@ pub(super) fn packs(args: &PacksArgs, global: &Global) -> Result<()> {
     };
     std::io::stdout()
         .write_all(text.as_bytes())
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Error::closed_pipe(),
-            _ => Error::io("output", &error),
-        })
+        .map_err(|error| Error::output(&error))
 }
 
 fn list(packs: &[Pack]) -> String {

@@ -125,10 +125,11 @@ async fn run(
     };
 
     let io = |error| Error::io(path.display(), &error);
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let staged = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(io)?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let staged = NamedTempFile::new_in(folder).map_err(io)?;
     let (file, staged) = staged.into_parts();
     let mut writer = Writer::new(format, &schema, BufWriter::new(file), Shape::unlimited())?;
     let mut rows = 0;
@@ -142,7 +143,7 @@ async fn run(
         .into_inner()
         .map_err(|error| io(error.into_error()))?;
     file.sync_all().map_err(io)?;
-    share(&file, folder.unwrap_or(Path::new("."))).map_err(io)?;
+    share(&file, folder).map_err(io)?;
     staged.persist(path).map_err(|error| io(error.error))?;
     terminal.say(format_args!(
         "{}: {} rows",
@@ -154,10 +155,7 @@ async fn run(
 
 fn finish<W: Write + Send>(writer: Writer<W>) -> Result<W> {
     let mut out = writer.finish()?;
-    out.flush().map_err(|error| match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Error::closed_pipe(),
-        _ => Error::io("output", &error),
-    })?;
+    out.flush().map_err(|error| Error::output(&error))?;
     Ok(out)
 }
 

@@ -18,7 +18,7 @@ pub(super) struct RunArgs {
     /// The value of a parameter
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_text)]
     param: Vec<(String, String)>,
-    /// The day of the run: short for --param as_of=DATE
+    /// The day of the run: short for `--param as_of=DATE`
     #[arg(long, value_name = "DATE")]
     as_of: Option<String>,
     /// Only these queries, and those that they read; `name+` adds those that read it

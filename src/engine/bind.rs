@@ -130,7 +130,7 @@ pub(super) fn bind(mut statement: Statement, params: &Params) -> Result<Statemen
         Statement::Statement(inner) => bind_in(inner.as_mut(), params)?,
         Statement::Explain(explain) => {
             let inner = bind(explain.statement.as_ref().clone(), params)?;
-            explain.statement = Box::new(inner);
+            *explain.statement = inner;
         }
         Statement::CopyTo(copy) => {
             if let CopyToSource::Query(query) = &mut copy.source {

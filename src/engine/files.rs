@@ -152,7 +152,7 @@ fn not_found(path: &Path) -> Error {
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
-    let names: Vec<String> = std::fs::read_dir(parent.unwrap_or(Path::new(".")))
+    let names: Vec<String> = std::fs::read_dir(parent.unwrap_or_else(|| Path::new(".")))
         .map(|entries| {
             entries
                 .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

@@ -23,17 +23,15 @@ pub(super) fn order(mut queries: Vec<PackQuery>) -> Result<Vec<PackQuery>> {
                 .iter()
                 .all(|read| ordered.iter().any(|done| done.name == *read))
         });
-        match free {
-            Some(index) => ordered.push(queries.remove(index)),
-            None => {
-                let stuck: Vec<&str> = queries.iter().map(|query| query.name.as_str()).collect();
-                return Err(Error::usage(format!(
-                    "these queries wait for each other: {}",
-                    stuck.join(", ")
-                ))
-                .hint("rename one, or let it read the project's tables"));
-            }
-        }
+        let Some(index) = free else {
+            let stuck: Vec<&str> = queries.iter().map(|query| query.name.as_str()).collect();
+            return Err(Error::usage(format!(
+                "these queries wait for each other: {}",
+                stuck.join(", ")
+            ))
+            .hint("rename one, or let it read the project's tables"));
+        };
+        ordered.push(queries.remove(index));
     }
     Ok(ordered)
 }

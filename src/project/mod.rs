@@ -127,7 +127,7 @@ impl Project {
         let text = std::fs::read_to_string(file).map_err(|error| {
             Error::io(format_args!("project file {}", file.display()), &error).into_usage()
         })?;
-        let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+        let folder = file.parent().unwrap_or_else(|| Path::new("")).to_owned();
         Self::parse(&text, folder).map_err(|error| error.context(file.display()))
     }
 

@@ -175,23 +175,23 @@ impl<W: Write + Send> Writer<W> {
 }
 
 /// Arrow wraps I/O errors; a closed pipe must stay recognisable.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn arrow(error: ArrowError) -> Error {
-    match error {
-        ArrowError::IoError(_, source) => io(source),
+    match &error {
+        ArrowError::IoError(_, source) => Error::output(source),
         ArrowError::CsvError(message) if message.contains("Broken pipe") => {
-            io(std::io::ErrorKind::BrokenPipe.into())
+            Error::output(&std::io::ErrorKind::BrokenPipe.into())
         }
         other => Error::data(other.to_string()),
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn io(error: std::io::Error) -> Error {
-    if error.kind() == std::io::ErrorKind::BrokenPipe {
-        return Error::closed_pipe();
-    }
-    Error::io("output", &error)
+    Error::output(&error)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn parquet(error: ParquetError) -> Error {
     Error::data(format!("Parquet output: {error}"))
 }

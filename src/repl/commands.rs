@@ -43,10 +43,7 @@ pub(super) fn run(engine: &Engine, command: &str) -> Result<ControlFlow<()>> {
     };
     std::io::stdout()
         .write_all(text.as_bytes())
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Error::closed_pipe(),
-            _ => Error::io("output", &error),
-        })?;
+        .map_err(|error| Error::output(&error))?;
     Ok(ControlFlow::Continue(()))
 }
 

@@ -110,10 +110,7 @@ async fn one(
         writer
             .finish()?
             .flush()
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::BrokenPipe => Error::closed_pipe(),
-                _ => Error::io("output", &error),
-            })?;
+            .map_err(|error| Error::output(&error))?;
     }
     let seconds = started.elapsed().as_secs_f64();
     match (cut, interactive) {
