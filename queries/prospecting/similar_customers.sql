@@ -5,8 +5,7 @@ WITH pairs AS (
     SELECT
         prospect.person_id AS prospect,
         customer.person_id AS customer,
-        -- Rounded, so that a tie is a tie whatever the order of the sum.
-        round(sum(prospect.idf * customer.idf) / (min(prospect.norm) * min(customer.norm)), 12)
+        round(CAST(sum(prospect.weight) AS DOUBLE) / (min(prospect.norm) * min(customer.norm)), 12)
             AS similarity,
         count(*) AS shared
     FROM tastes AS prospect
