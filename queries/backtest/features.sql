@@ -35,7 +35,8 @@ UNION ALL
 SELECT DISTINCT person_id, 'did', event_type FROM seen WHERE event_type IN ('search', 'add_to_cart')
 UNION ALL
 SELECT person_id, 'clicks', CASE
-    WHEN clicks <= 2 THEN '0 to 2' WHEN clicks <= 4 THEN '3 or 4' WHEN clicks <= 8 THEN '5 to 8' ELSE '9 or more'
+    WHEN clicks <= 2 THEN '0 to 2' WHEN clicks <= 4 THEN '3 or 4' WHEN clicks <= 8 THEN '5 to 8'
+    ELSE '9 or more'
 END FROM activity
 UNION ALL
 SELECT person_id, 'last seen', CASE

@@ -1,7 +1,7 @@
 -- Which product to show to each prospect? What their twins bought; else what sells best in the
 -- category that they like most; else what sells best of all.
 WITH sales AS (
-    SELECT product AS product_id, category_id, sum(recency) AS sold
+    SELECT product AS product_id, category_id, round(sum(recency), 9) AS sold
     FROM recent_purchases
     JOIN products ON products.product_id = recent_purchases.product
     GROUP BY product, category_id

@@ -27,7 +27,7 @@ scores AS (
     JOIN popularity ON popularity.product = votes.product
 )
 SELECT
-    prospect, product, score, score / prior AS lift, twins,
+    prospect, product, score, round(score / prior, 9) AS lift, twins,
     row_number() OVER (PARTITION BY prospect ORDER BY score DESC, twins DESC, product) AS rank
 FROM scores
 QUALIFY rank <= 10

@@ -19,7 +19,7 @@ const FIRST_NAMES: [&str; 20] = [
     "ange",
     "camille",
     "charlie",
-    "claude",
+    "celeste",
     "dominique",
     "eden",
     "gwen",
