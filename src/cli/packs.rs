@@ -80,9 +80,10 @@ fn describe(pack: &Pack) -> String {
     }
     out.push_str("\nqueries, in the order of a run\n");
     for query in &pack.queries {
-        let reads = match query.reads.is_empty() {
-            true => String::new(),
-            false => format!("  ← {}", query.reads.join(", ")),
+        let reads = if query.reads.is_empty() {
+            String::new()
+        } else {
+            format!("  ← {}", query.reads.join(", "))
         };
         let _ = writeln!(out, "  {}{reads}", query.name);
         if !query.description.is_empty() {

@@ -8,6 +8,7 @@ mod bind;
 mod catalog;
 mod diagnose;
 mod files;
+mod join_order;
 mod memory;
 mod query;
 mod sql;
@@ -92,6 +93,7 @@ impl Engine {
             .with_config(config)
             .with_runtime_env(runtime)
             .with_default_features()
+            .with_physical_optimizer_rules(join_order::physical_optimizer_rules())
             .build();
         let context = SessionContext::new_with_state(state);
         jumeau_udfs::register_all(&mut *context.state_ref().write())

@@ -13,13 +13,13 @@ pub(super) fn header(out: &mut dyn Write, schema: &Schema) -> io::Result<()> {
         out,
         schema.fields().iter().map(|field| field.name().as_str()),
     )?;
-    let rules = schema
-        .fields()
-        .iter()
-        .map(|field| match is_number(field.data_type()) {
-            true => "---:",
-            false => "---",
-        });
+    let rules = schema.fields().iter().map(|field| {
+        if is_number(field.data_type()) {
+            "---:"
+        } else {
+            "---"
+        }
+    });
     line(out, rules)
 }
 
