@@ -11,6 +11,9 @@ use crate::terminal::Terminal;
 pub(super) struct CheckArgs {
     /// A folder, a name under queries/, or a pack that ships with jumeau
     pack: String,
+    /// Only these queries, and those that they read; `name+` adds those that read it
+    #[arg(long, value_name = "NAME,…")]
+    select: Option<String>,
     /// The value of a parameter
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_text)]
     param: Vec<(String, String)>,
@@ -18,7 +21,10 @@ pub(super) struct CheckArgs {
 
 pub(super) fn check(args: &CheckArgs, global: &Global, terminal: Terminal) -> Result<()> {
     let project = global.project()?;
-    let pack = Pack::find(&args.pack, &project)?;
+    let mut pack = Pack::find(&args.pack, &project)?;
+    if let Some(selection) = &args.select {
+        pack.select(selection)?;
+    }
     let params = pack::resolve_params(&pack, &args.param)?;
     let engine = global.engine(&project)?;
     block_on(global, async {

@@ -115,7 +115,8 @@ async fn show(engine: &Engine, pack: &Pack, outcome: &Outcome, terminal: Termina
             while let Some(batch) = result.next().await? {
                 writer.write(&batch)?;
             }
-            terminal.say(format_args!("\n{}: {}", query.name, query.description));
+            let rejected = if outcome.passed() { "" } else { " (rejected)" };
+            terminal.say(format_args!("\n{}{rejected}: {}", query.name, query.description));
             writer.finish()?;
         }
     }

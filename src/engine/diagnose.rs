@@ -155,6 +155,7 @@ fn arrow(error: &ArrowError) -> Error {
             Error::data(format!("wrong type: {message}"))
                 .hint("TRY_CAST gives NULL for a value that does not fit")
         }
+        ArrowError::ParquetError(message) => parquet(&ParquetError::General(message.clone())),
         ArrowError::DivideByZero => {
             Error::data("division by zero").hint("divide by NULLIF(x, 0) to get NULL")
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::error::ArrowError;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
 use datafusion::datasource::physical_plan::FileScanConfig;
@@ -125,18 +126,11 @@ impl Query {
     /// Names the file when the error is about the contents of one.
     fn explain(&self, error: DataFusionError) -> Error {
         let root = error.find_root();
-        let about_files = matches!(
-            root,
-            DataFusionError::ArrowError(..)
-                | DataFusionError::ParquetError(_)
-                | DataFusionError::ObjectStore(_)
-                | DataFusionError::IoError(_)
-        );
         let file_type = match root {
             DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
-                datafusion::arrow::error::ArrowError::CsvError(_)
-                | datafusion::arrow::error::ArrowError::ParseError(_) => Some("csv"),
-                datafusion::arrow::error::ArrowError::JsonError(_) => Some("json"),
+                ArrowError::CsvError(_) | ArrowError::ParseError(_) => Some("csv"),
+                ArrowError::JsonError(_) => Some("json"),
+                ArrowError::ParquetError(_) => Some("parquet"),
                 _ => None,
             },
             DataFusionError::ParquetError(_) => Some("parquet"),
@@ -144,8 +138,8 @@ impl Query {
         };
         let files = file_type.map(|kind| self.files(kind)).unwrap_or_default();
         let explained = diagnose::explain(error, &[]);
-        match (about_files, files.len()) {
-            (true, 1..=3) => explained.context(files.into_iter().collect::<Vec<_>>().join(" or ")),
+        match files.len() {
+            1..=3 => explained.context(files.into_iter().collect::<Vec<_>>().join(" or ")),
             _ => explained,
         }
     }

@@ -21,6 +21,18 @@ pub(super) struct Staging {
     home: PathBuf,
     id: String,
     folder: TempDir,
+    /// Dropped after the folder, which it holds.
+    _parent: Parent,
+}
+
+/// The folder of all staged runs: it goes with the last of them.
+struct Parent(PathBuf);
+
+impl Drop for Parent {
+    fn drop(&mut self) {
+        // Fails while another run stages there.
+        let _ = fs::remove_dir(&self.0);
+    }
 }
 
 impl Staging {
@@ -35,6 +47,7 @@ impl Staging {
             home: home.to_owned(),
             id,
             folder,
+            _parent: Parent(parent),
         })
     }
 
@@ -81,9 +94,6 @@ impl Staging {
         fs::rename(self.folder.path(), &folder).map_err(io)?;
         sync(&parent).map_err(io)?;
         fs::write(records.join(format!("{}.json", self.id)), record).map_err(io)?;
-        // The staging folder has moved; when it was the last, its parent is of no more use.
-        drop(self.folder);
-        let _ = fs::remove_dir(self.home.join("staging"));
         Ok(folder)
     }
 }
@@ -140,5 +150,6 @@ mod tests {
         fs::write(&file, "half").unwrap();
         drop(staging);
         assert!(!file.exists() && !home.path().join("latest").exists());
+        assert!(!home.path().join("staging").exists());
     }
 }

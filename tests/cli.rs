@@ -1,0 +1,351 @@
+//! The command line as a user meets it: what it prints, where, and with which exit code.
+
+#[path = "support/cli.rs"]
+mod cli;
+
+use cli::{describe, jumeau, root, run, transcript};
+use insta::assert_snapshot;
+use std::io::Write;
+use std::process::Stdio;
+
+fn empty() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn a_query_prints_a_table() {
+    let folder = empty();
+    assert_snapshot!(transcript(folder.path(), &["query", "SELECT 1 AS n, NULL AS nothing, 'a' AS t"]), @r#"
+    exit code: 0
+    --- stdout
+    ┌───┬─────────┬───┐
+    │ n ┆ nothing ┆ t │
+    ╞═══╪═════════╪═══╡
+    │ 1 ┆ NULL    ┆ a │
+    └───┴─────────┴───┘
+    --- stderr
+    "#);
+}
+
+#[test]
+fn every_text_format_goes_to_stdout() {
+    let folder = empty();
+    let sql = "SELECT * FROM (VALUES (1, 'a'), (2, NULL)) AS t(n, s) ORDER BY n";
+    let all: Vec<String> = ["csv", "json", "jsonl", "markdown"]
+        .iter()
+        .map(|format| transcript(folder.path(), &["query", sql, "--format", format]))
+        .collect();
+    assert_snapshot!(all.join("\n"), @r#"
+    exit code: 0
+    --- stdout
+    n,s
+    1,a
+    2,
+    --- stderr
+
+    exit code: 0
+    --- stdout
+    [{"n":1,"s":"a"},{"n":2,"s":null}]
+    --- stderr
+
+    exit code: 0
+    --- stdout
+    {"n":1,"s":"a"}
+    {"n":2,"s":null}
+    --- stderr
+
+    exit code: 0
+    --- stdout
+    | n | s |
+    | ---: | --- |
+    | 1 | a |
+    | 2 | NULL |
+    --- stderr
+    "#);
+}
+
+#[test]
+fn parameters_are_bound_with_their_types() {
+    let folder = empty();
+    let args = [
+        "query",
+        "SELECT $day - INTERVAL '1 day' AS before, $n * 2 AS twice, $name AS name",
+        "--param",
+        "day=2026-03-01",
+        "--param",
+        "n=21",
+        "--param",
+        "name=x' OR 1=1 --",
+        "--format",
+        "csv",
+    ];
+    assert_snapshot!(transcript(folder.path(), &args), @r#"
+    exit code: 0
+    --- stdout
+    before,twice,name
+    2026-02-28,42,x' OR 1=1 --
+    --- stderr
+    "#);
+}
+
+#[test]
+fn results_are_saved_in_the_format_of_the_ending() {
+    let folder = empty();
+    for name in ["r.csv", "r.parquet", "r.json", "r.jsonl", "r.md", "r.arrow"] {
+        let output = run(
+            folder.path(),
+            &["query", "SELECT 7 AS n", "-o", name, "--quiet"],
+        );
+        assert!(
+            output.status.success() && output.stdout.is_empty(),
+            "{name}"
+        );
+        assert!(
+            folder.path().join(name).metadata().unwrap().len() > 0,
+            "{name}"
+        );
+    }
+    assert_snapshot!(
+        transcript(folder.path(), &["query", "SELECT * FROM 'r.parquet' UNION ALL FROM 'r.csv'", "--format", "csv"]), @r#"
+    exit code: 0
+    --- stdout
+    n
+    7
+    7
+    --- stderr
+    "#);
+}
+
+#[test]
+fn a_failed_query_leaves_the_old_result() {
+    let folder = empty();
+    let path = folder.path().join("r.csv");
+    std::fs::write(&path, "old\n").unwrap();
+    let sql = "SELECT 10 / (value - 900000) FROM generate_series(1, 1000000)";
+    let output = run(folder.path(), &["query", sql, "-o", "r.csv"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "old\n");
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "nothing half-written"
+    );
+}
+
+#[test]
+fn from_alone_selects_every_column() {
+    assert_snapshot!(
+        transcript(&root(), &["query", "FROM products ORDER BY product_id LIMIT 2", "--format", "csv"]), @r#"
+    exit code: 0
+    --- stdout
+    product_id,category_id,brand,price,margin
+    1,shoes,Alvera,105.900000,49.680000
+    2,dresses,Bokari,55.900000,26.080000
+    --- stderr
+    "#);
+}
+
+#[test]
+fn a_closed_pipe_is_success() {
+    let folder = empty();
+    let mut child = jumeau(folder.path())
+        .args([
+            "query",
+            "SELECT * FROM generate_series(1, 3000000)",
+            "--format",
+            "csv",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_snapshot!(describe(folder.path(), &output), @r#"
+    exit code: 0
+    --- stdout
+    --- stderr
+    "#);
+}
+
+#[test]
+fn a_long_table_says_that_it_is_cut() {
+    let folder = empty();
+    let output = run(
+        folder.path(),
+        &["query", "SELECT * FROM generate_series(1, 2500)"],
+    );
+    assert_eq!(output.status.code(), Some(0));
+    assert_snapshot!(String::from_utf8_lossy(&output.stderr), @r#"
+    only the first 1,000 rows are shown; --format csv prints them all
+    "#);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).lines().count(),
+        1000 + 4
+    );
+}
+
+#[test]
+fn a_script_on_stdin_runs_until_it_fails() {
+    let folder = empty();
+    let script = "SELECT 1 AS a;\n-- a comment; with a semicolon\nSELECT\n  'b;c' AS b;\n\
+                  SELECT * FROM nowhere;\nSELECT 2 AS never;\n";
+    let mut child = jumeau(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(script.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_snapshot!(describe(folder.path(), &output), @r#"
+    exit code: 1
+    --- stdout
+    ┌───┐
+    │ a │
+    ╞═══╡
+    │ 1 │
+    └───┘
+    ┌─────┐
+    │ b   │
+    ╞═════╡
+    │ b;c │
+    └─────┘
+    --- stderr
+    error: no table named 'nowhere'
+    hint: name a file: FROM 'events.parquet', or write a jumeau.toml
+    "#);
+}
+
+#[test]
+fn read_only_refuses_statements_that_write() {
+    let folder = empty();
+    let args = ["query", "CREATE TABLE t AS SELECT 1", "--read-only"];
+    assert_snapshot!(transcript(folder.path(), &args), @r#"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: this statement writes, and the session is read-only
+    hint: leave --read-only out
+    "#);
+}
+
+#[test]
+fn settings_of_the_tariff_reach_the_functions() {
+    let folder = empty();
+    let sql = "SELECT channel_cost('sms', 1000) AS before; SET tariff.sms = '55'; \
+               SELECT channel_cost('sms', 1000) AS after";
+    assert_snapshot!(transcript(folder.path(), &["query", sql, "--format", "csv"]), @r#"
+    exit code: 0
+    --- stdout
+    before
+    60.000000
+    after
+    55.000000
+    --- stderr
+    "#);
+}
+
+#[test]
+fn a_little_memory_is_enough_for_a_large_sort() {
+    let folder = empty();
+    let sql = "SELECT count(*) AS n FROM (SELECT value, row_number() OVER (ORDER BY value % 1000, \
+               value) AS r FROM generate_series(1, 2000000)) WHERE r > 0";
+    let args = [
+        "query",
+        sql,
+        "--memory-limit",
+        "60MB",
+        "--threads",
+        "2",
+        "--format",
+        "csv",
+    ];
+    assert_snapshot!(transcript(folder.path(), &args), @r#"
+    exit code: 0
+    --- stdout
+    n
+    2000000
+    --- stderr
+    "#);
+}
+
+#[test]
+fn joins_do_not_claim_an_order_that_they_have_not() {
+    // Both sides come in the order of their file, and probe rows repeat.
+    let pairs = "SELECT a.person_id AS x, b.person_id AS y, count(*) AS n FROM contacts a \
+                 JOIN contacts b ON a.campaign = b.campaign \
+                 WHERE a.person_id <= 800 AND b.person_id <= 800 GROUP BY 1, 2";
+    let sql = format!("SELECT count(*) = count(DISTINCT x * 1000 + y) AS whole FROM ({pairs})");
+    for threads in ["1", "2"] {
+        let args = [
+            "query",
+            sql.as_str(),
+            "--threads",
+            threads,
+            "--format",
+            "csv",
+        ];
+        let output = run(&root(), &args);
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "whole\ntrue\n",
+            "{threads} threads"
+        );
+    }
+}
+
+#[test]
+fn packs_are_listed_and_shown() {
+    let folder = empty();
+    assert_snapshot!(transcript(folder.path(), &["packs"]), @r#"
+    exit code: 0
+    --- stdout
+    backtest     Would a look-alike score have found the prospects who bought? Back-tested in time  [shipped]
+    prospecting  Which prospects to contact, by which channel, with which product, at what cost  [shipped]
+    --- stderr
+    "#);
+    assert_snapshot!(transcript(folder.path(), &["packs", "show", "backtest"]), @r#"
+    exit code: 0
+    --- stdout
+    backtest: Would a look-alike score have found the prospects who bought? Back-tested in time  [shipped]
+
+    parameters
+      cut_off (date, default 2026-05-31)  the score knows nothing after this day
+      horizon (interval, default 30 days)  who orders within this time after the day was worth finding
+
+    queries, in the order of a run
+      population
+          Everybody known at the cut-off, and who ordered after it
+          check: unique(person_id)
+          check: rows > 0
+          check: max(seen_until) <= $cut_off
+      features  ← population
+          What was known of each person: one row a person and value
+          check: unique(person_id, feature, value)
+          check: not_null(person_id, feature, value)
+      weights  ← features, population
+          How much more common each value is among customers
+          check: unique(feature, value)
+          check: min(seed_n) >= 5
+      scores  ← features, population, weights
+          The score of each prospect, what happened, and what happened shuffled
+          check: unique(person_id)
+          check: not_null(score, label, shuffled_label)
+      result  ← scores
+          How well the score found the buyers, and that it finds nothing in shuffled data
+          check: rows = 1
+          check: min(auc) >= 0.65
+          check: min(lift_at_10) >= 2
+          check: min(shuffled_auc) >= 0.48
+          check: max(shuffled_auc) <= 0.52
+
+    outputs: out/backtest/latest/<query>.parquet
+    --- stderr
+    "#);
+}

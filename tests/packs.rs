@@ -1,0 +1,250 @@
+//! Packs as batch jobs run them: all outputs at once or none, checks before publication, the last
+//! good run kept.
+
+#[path = "support/cli.rs"]
+mod cli;
+
+use std::fs;
+use std::path::Path;
+
+use cli::{root, run, transcript};
+use insta::assert_snapshot;
+
+fn pack(manifest: &str, queries: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("p")).unwrap();
+    fs::write(folder.path().join("p/pack.toml"), manifest).unwrap();
+    for (name, sql) in queries {
+        fs::write(folder.path().join(format!("p/{name}.sql")), sql).unwrap();
+    }
+    folder
+}
+
+const MANIFEST: &str = "[pack]\ndescription = \"numbers\"\n[params]\n\
+    divisor = { type = \"int\", default = 2, min = 0 }\n\
+    [queries.b]\nchecks = [\"unique(half)\", \"rows = 10\"]\nshow = true\n";
+const QUERIES: [(&str, &str); 2] = [
+    ("b", "SELECT n / $divisor AS half FROM a"),
+    ("a", "SELECT value * 2 AS n FROM generate_series(1, 10)"),
+];
+
+fn csv(folder: &Path, sql: &str) -> String {
+    let output = run(folder, &["query", sql, "--format", "csv"]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn queries_run_in_the_order_of_what_they_read() {
+    let folder = pack(MANIFEST, &QUERIES);
+    let output = run(folder.path(), &["run", "p", "--quiet"]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let sum = csv(
+        folder.path(),
+        "SELECT sum(half) AS s FROM 'out/p/latest/b.parquet'",
+    );
+    assert_eq!(sum, "s\n55\n");
+    let record = fs::read_dir(folder.path().join("out/p/records"))
+        .unwrap()
+        .next()
+        .unwrap();
+    let record: serde_json::Value =
+        serde_json::from_slice(&fs::read(record.unwrap().path()).unwrap()).unwrap();
+    assert_eq!(record["params"]["divisor"], "2");
+    assert_eq!(record["queries"][1]["checks"][0]["passed"], true);
+}
+
+#[test]
+fn failed_checks_publish_nothing_and_keep_the_failing_rows() {
+    let folder = pack(MANIFEST, &QUERIES);
+    assert!(run(folder.path(), &["run", "p"]).status.success());
+    let good = fs::read_link(folder.path().join("out/p/latest")).unwrap();
+
+    let output = run(folder.path(), &["run", "p", "--param", "divisor=4"]);
+    assert_eq!(output.status.code(), Some(3));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        message.contains("a check failed, nothing is published\n  b: unique(half)"),
+        "{message}"
+    );
+    assert_eq!(
+        fs::read_link(folder.path().join("out/p/latest")).unwrap(),
+        good
+    );
+    let rejected = fs::read_dir(folder.path().join("out/p/rejected"))
+        .unwrap()
+        .next()
+        .unwrap();
+    let failing = rejected.unwrap().path().join("b.failing-1.parquet");
+    let rows = csv(
+        folder.path(),
+        &format!("SELECT max(times) AS m FROM '{}'", failing.display()),
+    );
+    assert_eq!(rows, "m\n2\n");
+}
+
+#[test]
+fn a_failed_query_leaves_the_last_good_run() {
+    let folder = pack(MANIFEST, &QUERIES);
+    assert!(run(folder.path(), &["run", "p"]).status.success());
+    let good = fs::read_link(folder.path().join("out/p/latest")).unwrap();
+    assert_snapshot!(transcript(folder.path(), &["run", "p", "--quiet", "--param", "divisor=0"]), @r#"
+    exit code: 1
+    --- stdout
+    --- stderr
+    error: p, query 'b': division by zero
+    hint: divide by NULLIF(x, 0) to get NULL
+    "#);
+    assert_eq!(
+        fs::read_link(folder.path().join("out/p/latest")).unwrap(),
+        good
+    );
+    assert!(
+        !folder.path().join("out/p/staging").exists(),
+        "nothing half-written"
+    );
+}
+
+#[test]
+fn a_selection_runs_what_it_needs() {
+    let folder = pack(MANIFEST, &QUERIES);
+    assert!(
+        run(folder.path(), &["run", "p", "--select", "a"])
+            .status
+            .success()
+    );
+    assert!(folder.path().join("out/p/latest/a.parquet").exists());
+    assert!(!folder.path().join("out/p/latest/b.parquet").exists());
+}
+
+#[test]
+fn an_empty_output_has_its_columns() {
+    let folder = pack(
+        "[pack]\ndescription = \"d\"\n",
+        &[("none", "SELECT 1 AS x, 'a' AS y WHERE false")],
+    );
+    assert!(run(folder.path(), &["run", "p"]).status.success());
+    assert_eq!(
+        csv(folder.path(), "FROM 'out/p/latest/none.parquet'"),
+        "x,y\n"
+    );
+}
+
+#[test]
+fn the_binary_alone_makes_a_project_and_a_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(
+        run(folder.path(), &["init", "demo", "--quiet"])
+            .status
+            .success()
+    );
+    let demo = folder.path().join("demo");
+    let output = run(&demo, &["run", "prospecting", "--quiet"]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let plan = csv(
+        &demo,
+        "SELECT count(*) > 0 AND count(*) = count(DISTINCT person_id) AND sum(cost) <= 1500 \
+         AND min(value) > 0 AS sound FROM 'out/prospecting/latest/contact_plan.parquet'",
+    );
+    assert_eq!(plan, "sound\ntrue\n");
+    // The sample that ships with the project is the one that `init` makes.
+    for table in ["events", "people", "orders", "contacts"] {
+        let name = format!("data/{table}.parquet");
+        assert!(
+            fs::read(demo.join(&name)).unwrap() == fs::read(root().join(&name)).unwrap(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_plan_keeps_consent_caps_and_budget() {
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().to_string_lossy().into_owned();
+    for (budget, binds) in [("5", true), ("1500", false)] {
+        let param = format!("budget={budget}");
+        let args = [
+            "run",
+            "prospecting",
+            "--quiet",
+            "--out",
+            &out,
+            "--param",
+            &param,
+        ];
+        let output = run(&root(), &args);
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let latest = format!("{out}/prospecting/latest");
+        // Consent by another route than the pack's: the last word before the day of the plan.
+        let sql = format!(
+            "WITH last AS (SELECT person_id, channel, status, row_number() OVER (PARTITION BY \
+             person_id, channel ORDER BY decided_at DESC, status DESC) AS r FROM consents \
+             WHERE decided_at <= DATE '2026-06-30') \
+             SELECT count(*) > 100 AS some, sum(p.cost) <= {budget} AS within, \
+             sum(p.cost) > 0.99 * {budget} AS spent, \
+             count(*) FILTER (WHERE last.status = 'opt_in') = count(*) AS consented \
+             FROM '{latest}/contact_plan.parquet' p LEFT JOIN last ON last.person_id = p.person_id \
+             AND last.channel = p.channel AND r = 1"
+        );
+        assert_eq!(
+            csv(&root(), &sql),
+            format!("some,within,spent,consented\ntrue,true,{binds},true\n")
+        );
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let mut plans = Vec::new();
+    for threads in ["1", "2", "7"] {
+        let out = tempfile::tempdir().unwrap();
+        let out = out.path().to_string_lossy().into_owned();
+        let args = [
+            "run",
+            "prospecting",
+            "--quiet",
+            "--threads",
+            threads,
+            "--out",
+            &out,
+        ];
+        assert!(run(&root(), &args).status.success());
+        let sql = format!("FROM '{out}/prospecting/latest/contact_plan.parquet' ORDER BY rank");
+        plans.push(csv(&root(), &sql));
+    }
+    assert!(plans[0].lines().count() > 1000);
+    assert!(plans[0] == plans[1] && plans[1] == plans[2]);
+}
+
+#[test]
+fn the_back_test_finds_buyers_and_finds_nothing_in_shuffled_labels() {
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().to_string_lossy().into_owned();
+    let output = run(&root(), &["run", "backtest", "--quiet", "--out", &out]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let sql = format!(
+        "SELECT auc >= 0.65 AS auc, lift_at_10 >= 2 AS lift, abs(shuffled_auc - 0.5) <= 0.02 AS chance \
+         FROM '{out}/backtest/latest/result.parquet'"
+    );
+    assert_eq!(csv(&root(), &sql), "auc,lift,chance\ntrue,true,true\n");
+}
