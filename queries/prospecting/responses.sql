@@ -1,6 +1,7 @@
 -- How often does a message lead to an order or to an opt-out? That depends on how many messages the
 -- person got before it. Each rate is pulled towards the one of its channel, which counts for 500
--- messages: what a few people did is no rule.
+-- messages: what a few people did is no rule. The latest messages are left out, as their answers may yet
+-- come: counting them as refused would make the persons with most messages look tired.
 WITH sent AS (
     SELECT
         person_id, channel, sent_at, responded_at,
@@ -33,6 +34,7 @@ counts AS (
     FROM sent
     LEFT JOIN ordered USING (person_id, channel, sent_at)
     LEFT JOIN refused USING (person_id, channel, sent_at)
+    WHERE sent.sent_at <= $as_of - $answer_time
     GROUP BY sent.channel, recent
 ),
 rates AS (
