@@ -1,18 +1,19 @@
 -- Which contacts are allowed and worth their cost? The value is the margin of the offer times the
 -- chance of an order, less the message and less what an opt-out would lose.
+-- A person of unknown source is as ready as the average.
 WITH allowed AS (
     SELECT
         channels.person_id,
         channels.channel,
         offers.product_id,
         offers.margin,
-        responses.order_rate * readiness.readiness AS order_rate,
+        responses.order_rate * coalesce(readiness.readiness, 1.0) AS order_rate,
         responses.opt_out_rate,
         channel_cost(channels.channel, 1) AS cost
     FROM channels
     JOIN offers ON offers.person_id = channels.person_id
     JOIN people ON people.person_id = channels.person_id
-    JOIN readiness ON readiness.source = people.source
+    LEFT JOIN readiness ON readiness.source = people.source
     JOIN responses
         ON responses.channel = channels.channel AND responses.recent = least(5, channels.recent)
     WHERE consented AND under_cap

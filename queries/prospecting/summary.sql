@@ -8,4 +8,4 @@ SELECT
     CAST(sum(value) / sum(cost) AS DECIMAL(18, 2)) AS margin_per_euro
 FROM contact_plan
 GROUP BY ROLLUP (channel)
-ORDER BY contacts
+ORDER BY grouping(contact_plan.channel), contacts
