@@ -65,7 +65,11 @@ impl Error {
             std::io::ErrorKind::StorageFull => Some("free some disk space"),
             _ => None,
         };
-        let mut wrapped = Self::data(format!("{what}: {error}"));
+        // Wrapped errors repeat the path, sometimes that of a temporary file.
+        let mut wrapped = match error.get_ref() {
+            Some(_) => Self::data(format!("{what}: {}", error.kind())),
+            None => Self::data(format!("{what}: {error}")),
+        };
         wrapped.hint = hint.map(str::to_owned);
         wrapped
     }

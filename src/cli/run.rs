@@ -116,7 +116,10 @@ async fn show(engine: &Engine, pack: &Pack, outcome: &Outcome, terminal: Termina
                 writer.write(&batch)?;
             }
             let rejected = if outcome.passed() { "" } else { " (rejected)" };
-            terminal.say(format_args!("\n{}{rejected}: {}", query.name, query.description));
+            terminal.say(format_args!(
+                "\n{}{rejected}: {}",
+                query.name, query.description
+            ));
             writer.finish()?;
         }
     }

@@ -59,7 +59,7 @@ fn explain_ref(error: &DataFusionError, tables: &[String]) -> Error {
         .hint("raise --memory-limit, lower --threads, or narrow the query"),
         DataFusionError::Execution(message)
         | DataFusionError::NotImplemented(message)
-        | DataFusionError::Configuration(message) => Error::data(message.clone()),
+        | DataFusionError::Configuration(message) => with_hint(message),
         DataFusionError::Internal(message) => internal(message),
         other => Error::data(other.strip_backtrace()),
     }
@@ -113,6 +113,14 @@ fn plan(message: &str, tables: &[String]) -> Error {
         Some((first, suggestion)) => {
             Error::data(first.trim_end_matches('.')).hint(format!("did you mean {suggestion}"))
         }
+        None => with_hint(message),
+    }
+}
+
+/// Our functions put the cure behind the fault: "…, got Utf8; hint: cast it".
+fn with_hint(message: &str) -> Error {
+    match message.split_once("; hint: ") {
+        Some((fault, cure)) => Error::data(fault).hint(cure),
         None => Error::data(message),
     }
 }

@@ -35,8 +35,8 @@ pub(super) fn table_from_path(path: &str) -> Option<Table> {
 }
 
 /// The error for a path whose ending says nothing.
-pub(super) fn unknown_format(path: &str) -> Error {
-    Error::usage(format!("{path}: the ending does not tell the format")).hint(
+fn unknown_format() -> Error {
+    Error::usage("the ending does not tell the format").hint(
         "name it .parquet, .csv, .json or .jsonl, or give the table a `format` in jumeau.toml",
     )
 }
@@ -68,7 +68,7 @@ async fn open_at(
     let (format, compression) = match (table.format, ending(&sample)) {
         (Some(format), known) => (format, known.and_then(|(_, compression)| compression)),
         (None, Some(known)) => known,
-        (None, None) => return Err(unknown_format(location)),
+        (None, None) => return Err(unknown_format()),
     };
 
     let (name, mut options) = match format {
@@ -119,6 +119,11 @@ async fn open_at(
     }
     let mut config = config.infer_schema(state).await.map_err(explain)?;
     if let Some(schema) = config.file_schema.as_ref() {
+        if schema.fields().is_empty() {
+            return Err(Error::data(
+                "the file is empty: not even column names are there",
+            ));
+        }
         let schema = retype(schema, table)?;
         config = config.with_schema(schema);
     }

@@ -153,12 +153,12 @@ impl Query {
             if config.file_source().file_type() != kind {
                 return;
             }
-            for group in &config.file_groups {
-                files.extend(
-                    group
-                        .iter()
-                        .map(|file| file.object_meta.location.to_string()),
-                );
+            let root = match config.object_store_url.as_str() {
+                local if local.starts_with("file:") => "/",
+                remote => remote,
+            };
+            for file in config.file_groups.iter().flat_map(|group| group.iter()) {
+                files.insert(format!("{root}{}", file.object_meta.location));
             }
         });
         files

@@ -1,0 +1,27 @@
+//! The prompt in a real pseudo-terminal.
+
+use std::process::Command;
+
+#[cfg(unix)]
+#[test]
+fn a_person_types_cancels_and_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new("python3")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/prompt.py"))
+        .arg(env!("CARGO_BIN_EXE_jumeau"))
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout), @"");
+    let history = folder.path().join("jumeau/history");
+    assert!(
+        std::fs::read_to_string(history)
+            .unwrap()
+            .contains(".help affinity")
+    );
+}

@@ -1,0 +1,89 @@
+//! Real programs that tests talk to, installed once below the build folder: a Python environment
+//! with the libraries of notebooks, and an S3 server.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Installs into a folder once; tests that come at the same time wait for the first.
+fn once(name: &str, install: impl FnOnce(&Path)) -> PathBuf {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&home).expect("the build folder can be written");
+    let lock = File::create(home.join("lock")).expect("the lock can be made");
+    lock.lock().expect("the lock can be taken");
+    let done = home.join("done");
+    if !done.exists() {
+        install(&home);
+        File::create(done).expect("the mark can be made");
+    }
+    home
+}
+
+fn must(command: &mut Command) {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// A Python with pandas, Polars and DuckDB.
+#[expect(dead_code, reason = "each test file uses some of the tools")]
+pub(crate) fn python() -> PathBuf {
+    const PACKAGES: [&str; 4] = [
+        "pandas==3.1.1",
+        "pyarrow==26.0.1",
+        "polars==2.1.0",
+        "duckdb==2.0.0",
+    ];
+    let home = once(
+        &format!("python-{}", PACKAGES.join("-").replace('=', "")),
+        |home| {
+            must(
+                Command::new("python3")
+                    .args(["-m", "venv"])
+                    .arg(home.join("venv")),
+            );
+            must(
+                Command::new(home.join("venv/bin/python"))
+                    .args([
+                        "-m",
+                        "pip",
+                        "install",
+                        "--quiet",
+                        "--disable-pip-version-check",
+                    ])
+                    .args(PACKAGES),
+            );
+        },
+    );
+    home.join("venv/bin/python")
+}
+
+/// The program `s3s-fs`: an S3 server over a folder.
+#[expect(dead_code, reason = "each test file uses some of the tools")]
+pub(crate) fn s3_server() -> PathBuf {
+    const VERSION: &str = "0.14.1";
+    let home = once(&format!("s3s-fs-{VERSION}"), |home| {
+        must(
+            Command::new(env!("CARGO"))
+                .args([
+                    "install",
+                    "s3s-fs",
+                    "--locked",
+                    "--features",
+                    "binary",
+                    "--debug",
+                ])
+                .args(["--version", VERSION, "--root"])
+                .arg(home)
+                .env("CARGO_TARGET_DIR", home.join("build")),
+        );
+        fs::remove_dir_all(home.join("build")).expect("the build can be removed");
+    });
+    home.join("bin/s3s-fs")
+}
