@@ -1,6 +1,5 @@
 //! The function reference is up to date, and its examples are true.
 
-#[expect(dead_code, reason = "the SQL cases use the rest")]
 #[path = "support/slt.rs"]
 mod support;
 
@@ -28,7 +27,12 @@ fn reference_is_up_to_date() {
 fn examples_give_the_result_that_they_show() {
     for function in jumeau_udfs::all() {
         let name = function.name();
-        let example = function.documentation().unwrap().sql_example.as_ref().unwrap();
+        let example = function
+            .documentation()
+            .unwrap()
+            .sql_example
+            .as_ref()
+            .unwrap();
         let lines = example.lines().filter(|line| !line.starts_with("```"));
         let (shown, sql): (Vec<_>, Vec<_>) = lines.partition(|line| line.starts_with(['+', '|']));
         assert!(!shown.is_empty(), "{name} shows no result");

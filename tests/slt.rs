@@ -16,8 +16,14 @@ const SETTINGS: [&[(&str, &str)]; 2] = [
     &[
         ("datafusion.execution.target_partitions", "4"),
         ("datafusion.execution.batch_size", "2"),
-        ("datafusion.execution.skip_partial_aggregation_probe_rows_threshold", "0"),
-        ("datafusion.execution.skip_partial_aggregation_probe_ratio_threshold", "0.0"),
+        (
+            "datafusion.execution.skip_partial_aggregation_probe_rows_threshold",
+            "0",
+        ),
+        (
+            "datafusion.execution.skip_partial_aggregation_probe_ratio_threshold",
+            "0.0",
+        ),
     ],
 ];
 

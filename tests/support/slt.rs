@@ -9,14 +9,14 @@ use jumeau_udfs::Tariff;
 use sqllogictest::{DB, DBOutput, DefaultColumnType};
 
 /// Runs statements one after the other, as `sqllogictest` asks for.
-pub struct Session {
+pub(crate) struct Session {
     context: SessionContext,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Session {
     /// A new session with these settings on top of the common ones.
-    pub fn new(settings: &[(&str, &str)]) -> Result<Self> {
+    pub(crate) fn new(settings: &[(&str, &str)]) -> Result<Self> {
         let mut config = SessionConfig::new().with_information_schema(true);
         let options = config.options_mut();
         options.extensions.insert(Tariff::default());
@@ -26,13 +26,16 @@ impl Session {
         }
         let mut context = SessionContext::new_with_config(config);
         jumeau_udfs::register_all(&mut context)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .build()?;
         Ok(Self { context, runtime })
     }
 
     /// The result of one statement.
-    pub fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
-        self.runtime.block_on(async { self.context.sql(sql).await?.collect().await })
+    pub(crate) fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
+        self.runtime
+            .block_on(async { self.context.sql(sql).await?.collect().await })
     }
 }
 
@@ -45,7 +48,12 @@ impl DB for Session {
         let Some(first) = batches.first().filter(|batch| batch.num_columns() > 0) else {
             return Ok(DBOutput::StatementComplete(0));
         };
-        let types = first.schema().fields().iter().map(|f| column_type(f.data_type())).collect();
+        let types = first
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| column_type(f.data_type()))
+            .collect();
         let mut rows = Vec::new();
         for batch in &batches {
             rows.extend(printed(batch)?);
@@ -81,6 +89,10 @@ fn printed(batch: &RecordBatch) -> Result<Vec<Vec<String>>> {
         text => text,
     };
     Ok((0..batch.num_rows())
-        .map(|row| (0..columns.len()).map(|column| cell((column, row))).collect())
+        .map(|row| {
+            (0..columns.len())
+                .map(|column| cell((column, row)))
+                .collect()
+        })
         .collect())
 }

@@ -106,9 +106,10 @@ pub fn reference_markdown() -> String {
         section(&mut page, &documentation.description);
         if let Some(arguments) = &documentation.arguments {
             section(&mut page, "| argument | meaning |\n| --- | --- |");
-            for (name, meaning) in arguments {
-                page.push_str(&format!("| `{name}` | {meaning} |\n"));
-            }
+            let rows = arguments
+                .iter()
+                .map(|(name, meaning)| format!("| `{name}` | {meaning} |\n"));
+            page.extend(rows);
         }
         if let Some(example) = &documentation.sql_example {
             section(&mut page, example);

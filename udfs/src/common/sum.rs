@@ -64,10 +64,12 @@ impl DoubleDouble {
 
 /// The column of these values, NULL where one is NaN.
 pub(crate) fn known(values: Vec<f64>) -> ArrayRef {
-    let nulls = values
-        .iter()
-        .any(|value| value.is_nan())
-        .then(|| NullBuffer::from_iter(values.iter().map(|value| !value.is_nan())));
+    let nulls = values.iter().any(|value| value.is_nan()).then(|| {
+        values
+            .iter()
+            .map(|value| !value.is_nan())
+            .collect::<NullBuffer>()
+    });
     Arc::new(Float64Array::new(values.into(), nulls))
 }
 
@@ -113,7 +115,7 @@ impl ExactSum {
         {
             let doubled = error * 2.0;
             let rounded = sum + doubled;
-            if doubled == rounded - sum {
+            if doubled - (rounded - sum) == 0.0 {
                 sum = rounded;
             }
         }
@@ -135,6 +137,7 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use proptest::prelude::*;
 
@@ -182,7 +185,9 @@ mod tests {
         fn what_is_taken_out_leaves_no_trace(kept in terms(-300..300), gone in terms(-300..300)) {
             let mut sum = ExactSum::default();
             kept.iter().chain(&gone).for_each(|&term| sum.add(term));
-            gone.iter().for_each(|&term| sum.add(-term));
+            for &term in &gone {
+                sum.add(-term);
+            }
             let mut alone = ExactSum::default();
             kept.iter().rev().for_each(|&term| alone.add(term));
             prop_assert_eq!(sum.value(), alone.value());
