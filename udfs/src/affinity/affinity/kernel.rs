@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StructArray};
-use arrow::buffer::NullBuffer;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StructArray};
 use arrow::datatypes::{DataType, Field, Fields, Float64Type, Int64Type};
 use datafusion_common::{Result, exec_err};
 use datafusion_expr::EmitTo;
@@ -12,7 +11,7 @@ use super::ARGUMENTS;
 use crate::common::aggregate::{GroupState, Groups};
 use crate::common::decay::decayed_weights;
 use crate::common::numbers::finite_result;
-use crate::common::sum::DoubleDouble;
+use crate::common::sum::{DoubleDouble, known};
 use crate::common::time::{from_ticks, ticks};
 
 /// Below this, Σw² has lost digits or is gone: the decayed weights are no evidence of anything.
@@ -131,42 +130,43 @@ impl GroupState for Affinities {
         }
     }
 
+    // One pass over the records: with millions of groups they no longer fit a cache.
     fn finish(self) -> Result<ArrayRef> {
-        let groups = &self.groups;
-        let score = groups.iter().map(|group| {
-            let score = group.score.value();
-            score
-                .map(|score| finite_result(&ARGUMENTS, score))
-                .transpose()
-        });
-        let score = score.collect::<Result<Float64Array>>()?;
-        let evidence = groups
-            .iter()
-            .map(|group| finite_result(&ARGUMENTS, group.evidence()));
-        let evidence = Float64Array::from(evidence.collect::<Result<Vec<_>>>()?);
-        let events = Int64Array::from_iter_values(groups.iter().map(|group| group.events));
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(score),
-            Arc::new(events),
-            Arc::new(evidence),
-            self.last_times()?,
-        ];
+        let count = self.groups.len();
+        let mut score = Vec::with_capacity(count);
+        let mut evidence = Vec::with_capacity(count);
+        let mut events = Vec::with_capacity(count);
+        let mut last = Vec::with_capacity(count);
+        for group in &self.groups {
+            // NaN stands for no score until `known` turns it into NULL.
+            score.push(match group.score.value() {
+                Some(sum) => finite_result(&ARGUMENTS, sum)?,
+                None => f64::NAN,
+            });
+            evidence.push(finite_result(&ARGUMENTS, group.evidence())?);
+            events.push(group.events);
+            last.push(group.last);
+        }
+        let score = known(score);
+        let last = from_ticks(last, score.nulls().cloned(), &self.time)?;
+        let evidence: ArrayRef = Arc::new(Float64Array::from(evidence));
+        let columns = vec![score, Arc::new(Int64Array::from(events)), evidence, last];
         let fields = result_fields(&self.time);
         Ok(Arc::new(StructArray::try_new_with_length(
-            fields,
-            columns,
-            None,
-            groups.len(),
+            fields, columns, None, count,
         )?))
     }
 
     fn into_state(self) -> Result<Vec<ArrayRef>> {
         let groups = &self.groups;
-        let [score, score_rest] = DoubleDouble::columns(groups.iter().map(|group| group.score));
-        let [squares, squares_rest] =
-            DoubleDouble::columns(groups.iter().map(|group| group.squares));
+        let sums = |part: fn(&Interest) -> DoubleDouble| -> [ArrayRef; 2] {
+            DoubleDouble::columns(&groups.iter().map(part).collect::<Vec<_>>())
+        };
+        let [score, score_rest] = sums(|group| group.score);
+        let [squares, squares_rest] = sums(|group| group.squares);
         let events = Int64Array::from_iter_values(groups.iter().map(|group| group.events));
-        let last = self.last_times()?;
+        let last = groups.iter().map(|group| group.last).collect();
+        let last = from_ticks(last, score.nulls().cloned(), &self.time)?;
         Ok(vec![
             score,
             score_rest,
@@ -177,24 +177,29 @@ impl GroupState for Affinities {
         ])
     }
 
+    // The hot path of a GROUP BY with few rows a group: no sums, only the weights themselves.
+    fn convert(&self, args: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        let weights = decayed_weights(&ARGUMENTS, args, filter)?;
+        let counts = weights.iter().map(|weight| i64::from(!weight.is_nan()));
+        let events: ArrayRef = Arc::new(Int64Array::from_iter_values(counts));
+        let squares = known(weights.iter().map(|weight| weight * weight).collect());
+        let rest: ArrayRef = Arc::new(Float64Array::from(vec![0.0; weights.len()]));
+        let score = known(weights);
+        let last = match score.nulls() {
+            None => Arc::clone(&args[1]),
+            nulls => from_ticks(ticks(&args[1])?.into_owned(), nulls.cloned(), &self.time)?,
+        };
+        Ok(vec![score, Arc::clone(&rest), squares, rest, events, last])
+    }
+
     fn size(&self) -> usize {
         self.groups.capacity() * size_of::<Interest>()
-    }
-}
-
-impl Affinities {
-    /// The latest event of each group, NULL without events.
-    fn last_times(&self) -> Result<ArrayRef> {
-        let last = self.groups.iter().map(|group| group.last).collect();
-        let known = self.groups.iter().map(|group| group.events > 0);
-        from_ticks(last, Some(known.collect::<NullBuffer>()), &self.time)
     }
 }
 
 #[cfg(test)]
 #[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
-    use arrow::array::Array;
     use arrow::datatypes::TimeUnit;
     use datafusion_common::ScalarValue;
     use proptest::prelude::*;

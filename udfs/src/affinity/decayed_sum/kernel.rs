@@ -92,15 +92,17 @@ impl GroupState for DecayedSums {
     }
 
     fn finish(self) -> Result<ArrayRef> {
-        let results = self
-            .sums
-            .iter()
-            .map(|sum| finished(self.arguments, self.nothing, sum.value()));
-        Ok(Arc::new(results.collect::<Result<Float64Array>>()?))
+        // NaN stands for nothing until `known` turns it into NULL.
+        let nothing = self.nothing.unwrap_or(f64::NAN);
+        let results = self.sums.iter().map(|sum| match sum.value() {
+            Some(sum) => finite_result(self.arguments, sum),
+            None => Ok(nothing),
+        });
+        Ok(known(results.collect::<Result<_>>()?))
     }
 
     fn into_state(self) -> Result<Vec<ArrayRef>> {
-        Ok(DoubleDouble::columns(self.sums.into_iter()).to_vec())
+        Ok(DoubleDouble::columns(&self.sums).to_vec())
     }
 
     // The hot path of a GROUP BY with few rows a group: no sums, only the weights themselves.
@@ -161,8 +163,11 @@ impl Accumulator for SlidingSum {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let sum = (self.rows > 0).then(|| self.sum.value());
-        finished(self.arguments, self.nothing, sum).map(ScalarValue::Float64)
+        let result = match self.rows {
+            0 => self.nothing,
+            _ => Some(finite_result(self.arguments, self.sum.value())?),
+        };
+        Ok(ScalarValue::Float64(result))
     }
 
     fn size(&self) -> usize {
@@ -177,12 +182,6 @@ impl Accumulator for SlidingSum {
     fn merge_batch(&mut self, _states: &[ArrayRef]) -> Result<()> {
         not_impl_err!("{}: a window frame has no state", self.arguments.function)
     }
-}
-
-fn finished(arguments: &Arguments, nothing: Option<f64>, sum: Option<f64>) -> Result<Option<f64>> {
-    sum.map(|sum| finite_result(arguments, sum))
-        .transpose()
-        .map(|sum| sum.or(nothing))
 }
 
 #[cfg(test)]
