@@ -162,6 +162,8 @@ fn section(page: &mut String, text: &str) {
 mod tests {
     use std::collections::BTreeSet;
 
+    use datafusion_expr::registry::MemoryFunctionRegistry;
+
     use super::*;
 
     #[test]
@@ -198,6 +200,13 @@ mod tests {
                 assert_eq!(arguments.function, name);
             }
         }
+    }
+
+    #[test]
+    fn a_registry_without_sql_takes_the_functions() {
+        let mut registry = MemoryFunctionRegistry::new();
+        register_all(&mut registry).unwrap();
+        assert!(registry.udafs().contains("affinity") && registry.udfs().contains("jaccard"));
     }
 
     #[test]
