@@ -1,6 +1,5 @@
 //! The function reference is up to date, and its examples are true.
 
-#[expect(dead_code, reason = "the SQL cases use the rest")]
 #[path = "support/slt.rs"]
 mod support;
 

@@ -9,14 +9,14 @@ use jumeau_udfs::Tariff;
 use sqllogictest::{DB, DBOutput, DefaultColumnType};
 
 /// Runs statements one after the other, as `sqllogictest` asks for.
-pub struct Session {
+pub(crate) struct Session {
     context: SessionContext,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Session {
     /// A new session with these settings on top of the common ones.
-    pub fn new(settings: &[(&str, &str)]) -> Result<Self> {
+    pub(crate) fn new(settings: &[(&str, &str)]) -> Result<Self> {
         let mut config = SessionConfig::new().with_information_schema(true);
         let options = config.options_mut();
         options.extensions.insert(Tariff::default());
@@ -33,7 +33,7 @@ impl Session {
     }
 
     /// The result of one statement.
-    pub fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
+    pub(crate) fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
         self.runtime
             .block_on(async { self.context.sql(sql).await?.collect().await })
     }

@@ -106,9 +106,10 @@ pub fn reference_markdown() -> String {
         section(&mut page, &documentation.description);
         if let Some(arguments) = &documentation.arguments {
             section(&mut page, "| argument | meaning |\n| --- | --- |");
-            for (name, meaning) in arguments {
-                page.push_str(&format!("| `{name}` | {meaning} |\n"));
-            }
+            let rows = arguments
+                .iter()
+                .map(|(name, meaning)| format!("| `{name}` | {meaning} |\n"));
+            page.extend(rows);
         }
         if let Some(example) = &documentation.sql_example {
             section(&mut page, example);
@@ -161,6 +162,8 @@ fn section(page: &mut String, text: &str) {
 mod tests {
     use std::collections::BTreeSet;
 
+    use datafusion_expr::registry::MemoryFunctionRegistry;
+
     use super::*;
 
     #[test]
@@ -197,6 +200,13 @@ mod tests {
                 assert_eq!(arguments.function, name);
             }
         }
+    }
+
+    #[test]
+    fn a_registry_without_sql_takes_the_functions() {
+        let mut registry = MemoryFunctionRegistry::new();
+        register_all(&mut registry).unwrap();
+        assert!(registry.udafs().contains("affinity") && registry.udfs().contains("jaccard"));
     }
 
     #[test]

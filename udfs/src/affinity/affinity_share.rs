@@ -29,11 +29,11 @@ prior_share) / (total + strength), the mean of a Dirichlet posterior. Without cl
 it is the visitor's own share. NULL when an argument is NULL or total + strength is 0.",
     syntax_example = "affinity_share(score, total, prior_share, strength)",
     sql_example = r"```sql
-SELECT affinity_share(2, 2, 0.1, 8) AS two_clicks, affinity_share(200, 200, 0.1, 8) AS many_clicks;
+SELECT affinity_share(2, 2, 0.25, 8) AS two_clicks, affinity_share(200, 200, 0.25, 8) AS many_clicks;
 +------------+--------------------+
 | two_clicks | many_clicks        |
 +------------+--------------------+
-| 0.28       | 0.9653846153846154 |
+| 0.4        | 0.9711538461538461 |
 +------------+--------------------+
 ```",
     argument(name = "score", description = "The visitor's score in the category."),

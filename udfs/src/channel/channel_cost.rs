@@ -1,5 +1,6 @@
 //! `channel_cost(channel, messages)`: euros for messages, by the tariff of the session.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, Decimal128Array};
@@ -88,14 +89,8 @@ impl ScalarUDFImpl for ChannelCost {
         let [channel, messages] = args.args.as_slice() else {
             return internal_err!("channel_cost: expected 2 arguments");
         };
-        let fallback;
-        let tariff = match args.config_options.extensions.get::<Tariff>() {
-            Some(tariff) => tariff,
-            None => {
-                fallback = Tariff::default();
-                &fallback
-            }
-        };
+        let session = args.config_options.extensions.get::<Tariff>();
+        let tariff = session.map_or_else(|| Cow::Owned(Tariff::default()), Cow::Borrowed);
         let constants = args
             .args
             .iter()
@@ -107,7 +102,7 @@ impl ScalarUDFImpl for ChannelCost {
             messages.as_primitive::<Int64Type>(),
         );
         let costs = channel.iter().zip(messages).map(|row| match row {
-            (Some(channel), Some(messages)) => cost(tariff, channel, messages).map(Some),
+            (Some(channel), Some(messages)) => cost(&tariff, channel, messages).map(Some),
             _ => Ok(None),
         });
         let costs = costs.collect::<Result<Decimal128Array>>()?;

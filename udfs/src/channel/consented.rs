@@ -16,7 +16,7 @@ use datafusion_macros::user_doc;
 
 use crate::common::aggregate::{GroupState, Grouped, Groups, Plain};
 use crate::common::arguments::{Argument, Arguments, Kind};
-use crate::common::time::{Cutoffs, from_ticks, ticks};
+use crate::common::time::{Cutoffs, event_type, from_ticks, ticks};
 
 pub(crate) static ARGUMENTS: Arguments = Arguments {
     function: "consented",
@@ -98,7 +98,7 @@ impl AggregateUDFImpl for Consented {
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         let parts = [
-            ("decided_at", time_type(args.input_fields)?),
+            ("decided_at", event_type(&ARGUMENTS, args.input_fields)?),
             ("opted_in", DataType::Boolean),
         ];
         Ok(parts
@@ -113,7 +113,8 @@ impl AggregateUDFImpl for Consented {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(Plain::new(Decisions::new(time_type(
+        Ok(Box::new(Plain::new(Decisions::new(event_type(
+            &ARGUMENTS,
             args.expr_fields,
         )?))))
     }
@@ -126,7 +127,8 @@ impl AggregateUDFImpl for Consented {
         &self,
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(Grouped(Decisions::new(time_type(
+        Ok(Box::new(Grouped(Decisions::new(event_type(
+            &ARGUMENTS,
             args.expr_fields,
         )?))))
     }
@@ -137,13 +139,6 @@ impl AggregateUDFImpl for Consented {
 
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
-    }
-}
-
-fn time_type(fields: &[FieldRef]) -> Result<DataType> {
-    match fields.get(1) {
-        Some(decided_at) => Ok(decided_at.data_type().clone()),
-        None => internal_err!("consented: too few arguments"),
     }
 }
 
@@ -274,7 +269,11 @@ impl GroupState for Decisions {
             .iter()
             .map(|last| last.map_or(0, |last| last.tick))
             .collect();
-        let known = NullBuffer::from_iter(self.groups.iter().map(Option::is_some));
+        let known = self
+            .groups
+            .iter()
+            .map(Option::is_some)
+            .collect::<NullBuffer>();
         let decided_at = from_ticks(times, Some(known), &self.time)?;
         Ok(vec![decided_at, Arc::new(self.opted_in())])
     }
@@ -307,10 +306,12 @@ mod tests {
 
     fn columns(rows: &[Row]) -> Vec<ArrayRef> {
         vec![
-            Arc::new(StringViewArray::from_iter(rows.iter().map(|row| row.0))),
-            Arc::new(TimestampSecondArray::from_iter(
-                rows.iter().map(|row| row.1),
-            )),
+            Arc::new(rows.iter().map(|row| row.0).collect::<StringViewArray>()),
+            Arc::new(
+                rows.iter()
+                    .map(|row| row.1)
+                    .collect::<TimestampSecondArray>(),
+            ),
             Arc::new(TimestampSecondArray::from_value(100, rows.len())),
         ]
     }

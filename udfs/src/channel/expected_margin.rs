@@ -32,11 +32,11 @@ NULL when an argument is NULL.",
     sql_example = r"```sql
 SELECT expected_margin(0.02, 30, 0.06) AS without_opt_outs,
        expected_margin(0.02, 30, 0.06, 0.01, 80) AS with_opt_outs;
-+------------------+----------------------+
-| without_opt_outs | with_opt_outs        |
-+------------------+----------------------+
-| 0.54             | -0.26                |
-+------------------+----------------------+
++------------------+---------------+
+| without_opt_outs | with_opt_outs |
++------------------+---------------+
+| 0.54             | -0.26         |
++------------------+---------------+
 ```",
     argument(
         name = "p",

@@ -9,7 +9,7 @@ use datafusion_expr::{
 };
 use datafusion_macros::user_doc;
 
-use crate::affinity::decayed_sum::{DecayedSums, SlidingSum, state_fields};
+use crate::affinity::decayed_sum::kernel::{DecayedSums, SlidingSum, state_fields};
 use crate::common::aggregate::{Grouped, Plain};
 use crate::common::arguments::{Argument, Arguments, Kind};
 

@@ -6,14 +6,12 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::{DataFusionError, Result, ScalarValue, exec_datafusion_err, plan_err};
 use datafusion_expr::ReturnFieldArgs;
 
-/// The type of a half-life once it is coerced.
-pub(crate) const HALF_LIFE: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
-/// The type of a point in time that was given as text or as NULL.
-pub(crate) const MOMENT: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+use super::kinds::is_text;
+pub(crate) use super::kinds::{HALF_LIFE, Kind, MOMENT, Range, plain};
 
 /// The arguments of one function.
 #[derive(Debug)]
@@ -33,43 +31,10 @@ pub(crate) struct Argument {
     pub(crate) kind: Kind,
 }
 
-/// What an argument accepts. An untyped NULL is accepted everywhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Any type, kept as it is.
-    Any,
-    /// Any integer, decimal or float; becomes DOUBLE.
-    Number(Range),
-    /// Any integer that is not negative; becomes BIGINT.
-    Count,
-    /// A BOOLEAN, or an integer that is 0 or 1.
-    Label,
-    /// Text in any encoding; becomes a string view.
-    Text,
-    /// TIMESTAMP of any unit and zone, or DATE; keeps its type.
-    Time,
-    /// Like `Time`, and text that reads as a timestamp.
-    Moment,
-    /// INTERVAL or DURATION above zero, or text that reads as an interval.
-    HalfLife,
-    /// A list of any layout; the function unifies the element types.
-    List,
-    /// A map; the function unifies the key types.
-    Map,
-}
-
-/// The values that a number may take. NaN and infinities are never among them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Range {
-    Finite,
-    NonNegative,
-    Positive,
-    /// 0 ≤ x ≤ 1
-    Probability,
-    /// 0 < x < 1
-    Confidence,
-    /// 0 < x ≤ 1
-    Share,
+impl Argument {
+    pub(crate) const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind }
+    }
 }
 
 impl Arguments {
@@ -90,6 +55,7 @@ impl Arguments {
         arguments
             .map(|(argument, given)| {
                 argument
+                    .kind
                     .accept(given)
                     .ok_or_else(|| self.wrong_type(argument, given))
             })
@@ -101,6 +67,11 @@ impl Arguments {
         &self,
         literals: impl IntoIterator<Item = Option<&'a ScalarValue>>,
     ) -> Result<()> {
+        let literals: Vec<_> = literals.into_iter().collect();
+        if !self.counts.contains(&literals.len()) {
+            // `check_types` has the better error.
+            return Ok(());
+        }
         for (position, literal) in literals.into_iter().enumerate() {
             if let (Some(argument), Some(literal)) = (self.list.get(position), literal)
                 && !literal.is_null()
@@ -182,19 +153,17 @@ impl Arguments {
                     _ => Ok(()),
                 }
             }
-            Kind::HalfLife if argument.accept(&literal.data_type()).is_some() => {
-                match literal.cast_to(&HALF_LIFE) {
-                    Ok(ScalarValue::IntervalMonthDayNano(Some(value))) => {
-                        super::time::half_life_nanos(self, position, value).map(|_| ())
-                    }
-                    Ok(_) => Ok(()),
-                    Err(_) => Err(self.invalid(
-                        position,
-                        "an INTERVAL such as '14 days'",
-                        quoted(literal),
-                    )),
+            Kind::HalfLife if argument.kind.accept(&literal.data_type()).is_some() => match literal
+                .cast_to(&HALF_LIFE)
+            {
+                Ok(ScalarValue::IntervalMonthDayNano(Some(value))) => {
+                    super::time::half_life_nanos(self, position, value).map(|_| ())
                 }
-            }
+                Ok(_) => Ok(()),
+                Err(_) => {
+                    Err(self.invalid(position, "an INTERVAL such as '14 days'", quoted(literal)))
+                }
+            },
             Kind::Moment if is_text(&literal.data_type()) && literal.cast_to(&MOMENT).is_err() => {
                 Err(self.invalid(position, "a TIMESTAMP or DATE", quoted(literal)))
             }
@@ -243,114 +212,12 @@ impl Arguments {
     }
 }
 
-impl Argument {
-    pub(crate) const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind }
-    }
-
-    /// The type that a value of type `given` is cast to, or `None` when it is not accepted.
-    fn accept(&self, given: &DataType) -> Option<DataType> {
-        let plain = plain(given);
-        match (self.kind, plain) {
-            (Kind::Any, _) => Some(given.clone()),
-            (Kind::Number(_), t) if t.is_numeric() || t.is_null() => Some(DataType::Float64),
-            (Kind::Count, t) if t.is_integer() || t.is_null() => Some(DataType::Int64),
-            (Kind::Label, DataType::Boolean | DataType::Null) => Some(DataType::Boolean),
-            (Kind::Label, t) if t.is_integer() => Some(DataType::Int64),
-            (Kind::Text, t) if is_text(t) || t.is_null() => Some(DataType::Utf8View),
-            (
-                Kind::Time | Kind::Moment,
-                DataType::Timestamp(_, _) | DataType::Date32 | DataType::Date64,
-            ) => Some(plain.clone()),
-            (Kind::Time | Kind::Moment, DataType::Null) => Some(MOMENT),
-            (Kind::Moment, t) if is_text(t) => Some(MOMENT),
-            (Kind::HalfLife, DataType::Interval(_) | DataType::Duration(_) | DataType::Null) => {
-                Some(HALF_LIFE)
-            }
-            (Kind::HalfLife, t) if is_text(t) => Some(HALF_LIFE),
-            (
-                Kind::List,
-                DataType::List(_)
-                | DataType::LargeList(_)
-                | DataType::FixedSizeList(_, _)
-                | DataType::ListView(_)
-                | DataType::LargeListView(_)
-                | DataType::Null,
-            )
-            | (Kind::Map, DataType::Map(_, _) | DataType::Null) => Some(plain.clone()),
-            _ => None,
-        }
-    }
-}
-
-impl Kind {
-    /// What the argument must be, and a hint in which `$` stands for its name.
-    fn expected(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Any => ("a value", ""),
-            Self::Number(_) => ("a number", "; hint: cast it, e.g. $::DOUBLE"),
-            Self::Count => ("an integer", "; hint: cast it, e.g. $::BIGINT"),
-            Self::Label => (
-                "a BOOLEAN or an integer 0 or 1",
-                "; hint: compare it, e.g. $ > 0",
-            ),
-            Self::Text => ("text", "; hint: cast it, e.g. $::TEXT"),
-            Self::Time | Self::Moment => {
-                ("a TIMESTAMP or DATE", "; hint: cast it, e.g. $::TIMESTAMP")
-            }
-            Self::HalfLife => ("an INTERVAL", "; hint: write it as INTERVAL '14 days'"),
-            Self::List => ("a LIST", "; hint: build it with array_agg($)"),
-            Self::Map => ("a MAP", "; hint: write it as MAP {'key': 1.0}"),
-        }
-    }
-}
-
-impl Range {
-    pub(crate) fn contains(self, value: f64) -> bool {
-        value.is_finite()
-            && match self {
-                Self::Finite => true,
-                Self::NonNegative => value >= 0.0,
-                Self::Positive => value > 0.0,
-                Self::Probability => (0.0..=1.0).contains(&value),
-                Self::Confidence => value > 0.0 && value < 1.0,
-                Self::Share => value > 0.0 && value <= 1.0,
-            }
-    }
-
-    fn expected(self) -> &'static str {
-        match self {
-            Self::Finite => "a finite number",
-            Self::NonNegative => "zero or a positive number",
-            Self::Positive => "a positive number",
-            Self::Probability => "between 0 and 1",
-            Self::Confidence => "between 0 and 1, both excluded",
-            Self::Share => "above 0 and at most 1",
-        }
-    }
-}
-
-/// The type behind a dictionary encoding.
-pub(crate) fn plain(data_type: &DataType) -> &DataType {
-    match data_type {
-        DataType::Dictionary(_, values) => values,
-        other => other,
-    }
-}
-
 /// The same error, as one of planning.
 pub(crate) fn at_planning(error: DataFusionError) -> DataFusionError {
     match error {
         DataFusionError::Execution(text) => DataFusionError::Plan(text),
         other => other,
     }
-}
-
-fn is_text(data_type: &DataType) -> bool {
-    matches!(
-        plain(data_type),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-    )
 }
 
 fn quoted(literal: &ScalarValue) -> String {

@@ -316,8 +316,9 @@ mod tests {
 
     fn lists(rows: &[List]) -> ArrayRef {
         let mut builder = ListBuilder::new(StringBuilder::new());
-        rows.iter()
-            .for_each(|row| builder.append_option(row.clone()));
+        for row in rows {
+            builder.append_option(row.clone());
+        }
         Arc::new(builder.finish())
     }
 

@@ -119,6 +119,7 @@ fn is_kept(keep: Option<&NullBuffer>, row: usize) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use std::sync::Arc;
 
@@ -152,11 +153,14 @@ mod tests {
     }
 
     fn half_lives(seconds: &[Option<i64>]) -> ArrayRef {
-        Arc::new(IntervalMonthDayNanoArray::from_iter(seconds.iter().map(
-            |seconds| {
-                seconds.map(|seconds| IntervalMonthDayNano::new(0, 0, seconds * 1_000_000_000))
-            },
-        )))
+        Arc::new(
+            seconds
+                .iter()
+                .map(|seconds| {
+                    seconds.map(|seconds| IntervalMonthDayNano::new(0, 0, seconds * 1_000_000_000))
+                })
+                .collect::<IntervalMonthDayNanoArray>(),
+        )
     }
 
     #[test]
@@ -244,11 +248,10 @@ mod tests {
         fn runs_do_not_change_the_result(
             rows in proptest::collection::vec((0_i64..50, proptest::option::of(1_i64..4), 20_i64..30), 1..60),
         ) {
-            let column = |f: &dyn Fn(&(i64, Option<i64>, i64)) -> i64| -> ArrayRef {
-                seconds(rows.iter().map(|row| Some(f(row))).collect())
-            };
+            let times = seconds(rows.iter().map(|row| Some(row.0)).collect());
             let half: Vec<_> = rows.iter().map(|row| row.1).collect();
-            let args = [column(&|row| row.0), half_lives(&half), column(&|row| row.2)];
+            let as_of = seconds(rows.iter().map(|row| Some(row.2)).collect());
+            let args = [times, half_lives(&half), as_of];
             let together = weights(&args).unwrap();
             for (row, together) in together.iter().enumerate() {
                 let one: Vec<_> = args.iter().map(|array| array.slice(row, 1)).collect();

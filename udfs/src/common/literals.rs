@@ -2,11 +2,11 @@
 //!
 //! A scalar function sees its literals when it is asked for its return field; an aggregate or a window never
 //! does before it runs. The SQL planner shows them to this hook. Errors of optimizer rules would come too late:
-//! EXPLAIN swallows them.
+//! EXPLAIN swallows them. DISTINCT, which an accumulator could only ignore, is refused here too.
 
 use std::sync::Arc;
 
-use datafusion_common::{Result, ScalarValue};
+use datafusion_common::{Result, ScalarValue, plan_err};
 use datafusion_expr::expr::{Alias, Cast, TryCast};
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawWindowExpr};
 use datafusion_expr::{AggregateUDF, Expr, WindowFunctionDefinition};
@@ -24,7 +24,7 @@ impl LiteralCheck {
         Self { aggregates }
     }
 
-    fn check(&self, function: &AggregateUDF, args: &[Expr]) -> Result<()> {
+    fn check(&self, function: &AggregateUDF, args: &[Expr], distinct: bool) -> Result<()> {
         // By identity, not by name: someone else's function of the same name has its own arguments.
         let known = self
             .aggregates
@@ -33,6 +33,12 @@ impl LiteralCheck {
         let Some((_, arguments)) = known else {
             return Ok(());
         };
+        if distinct {
+            return plan_err!(
+                "{}: DISTINCT is not supported; hint: remove duplicates in a subquery",
+                arguments.function
+            );
+        }
         let literals: Vec<_> = args.iter().map(literal).collect();
         arguments.check_literals(literals.iter().map(Option::as_ref))
     }
@@ -40,13 +46,13 @@ impl LiteralCheck {
 
 impl ExprPlanner for LiteralCheck {
     fn plan_aggregate(&self, expr: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
-        self.check(&expr.func, &expr.args)?;
+        self.check(&expr.func, &expr.args, expr.distinct)?;
         Ok(PlannerResult::Original(expr))
     }
 
     fn plan_window(&self, expr: RawWindowExpr) -> Result<PlannerResult<RawWindowExpr>> {
         if let WindowFunctionDefinition::AggregateUDF(function) = &expr.func_def {
-            self.check(function, &expr.args)?;
+            self.check(function, &expr.args, expr.distinct)?;
         }
         Ok(PlannerResult::Original(expr))
     }

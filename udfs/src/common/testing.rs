@@ -38,12 +38,18 @@ impl Event {
     pub(crate) fn columns_with(events: &[Self], half_life: i64, as_of: i64) -> Vec<ArrayRef> {
         let half_life = IntervalMonthDayNano::new(0, 0, half_life * 1_000_000_000);
         vec![
-            Arc::new(Float64Array::from_iter(
-                events.iter().map(|event| event.weight),
-            )),
-            Arc::new(TimestampSecondArray::from_iter(
-                events.iter().map(|event| event.time),
-            )),
+            Arc::new(
+                events
+                    .iter()
+                    .map(|event| event.weight)
+                    .collect::<Float64Array>(),
+            ),
+            Arc::new(
+                events
+                    .iter()
+                    .map(|event| event.time)
+                    .collect::<TimestampSecondArray>(),
+            ),
             Arc::new(IntervalMonthDayNanoArray::from_value(
                 half_life,
                 events.len(),
@@ -96,11 +102,13 @@ pub(crate) fn check_group_state<S: GroupState>(
     let rows = args[0].len();
     let group_count = 1 + random.below(5);
     let groups: Vec<usize> = (0..rows).map(|_| random.below(group_count)).collect();
-    let filter = BooleanArray::from_iter((0..rows).map(|_| match random.below(8) {
-        0 => None,
-        1 => Some(false),
-        _ => Some(true),
-    }));
+    let filter = (0..rows)
+        .map(|_| match random.below(8) {
+            0 => None,
+            1 => Some(false),
+            _ => Some(true),
+        })
+        .collect::<BooleanArray>();
 
     // The reference: each group alone, row after row.
     let expected: Vec<_> = (0..group_count)
@@ -134,10 +142,10 @@ pub(crate) fn check_group_state<S: GroupState>(
     for part in order.chunks(rows.div_ceil(part_count).max(1)) {
         let part_args = picked(args, part.iter().copied());
         let part_groups: Vec<_> = part.iter().map(|&row| groups[row]).collect();
-        let part_filter = BooleanArray::from_iter(
-            part.iter()
-                .map(|&row| filter.is_valid(row).then(|| filter.value(row))),
-        );
+        let part_filter = part
+            .iter()
+            .map(|&row| filter.is_valid(row).then(|| filter.value(row)))
+            .collect::<BooleanArray>();
         let states = if random.below(2) == 0 {
             let converter = Grouped(state.empty());
             let states = converter

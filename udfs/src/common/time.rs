@@ -12,13 +12,14 @@ use arrow::array::{
 };
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
-    DataType, Date32Type, Date64Type, IntervalMonthDayNano, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    DataType, Date32Type, Date64Type, FieldRef, IntervalMonthDayNano, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
 };
 use arrow::util::display::array_value_to_string;
-use datafusion_common::{Result, internal_err};
+use datafusion_common::{Result, internal_datafusion_err, internal_err};
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, Kind};
 
 const DAY: i128 = 86_400_000_000_000;
 /// 365.25 days: twelve months of a half-life are a Julian year.
@@ -42,6 +43,14 @@ pub(crate) fn half_life_nanos(
         return Err(arguments.invalid(position, "an interval above zero", got));
     }
     Ok(nanos)
+}
+
+/// The type of the first argument that is a time.
+pub(crate) fn event_type(arguments: &Arguments, fields: &[FieldRef]) -> Result<DataType> {
+    let mut columns = arguments.list.iter().zip(fields);
+    let time = columns.find(|(argument, _)| argument.kind == Kind::Time);
+    time.map(|(_, field)| field.data_type().clone())
+        .ok_or_else(|| internal_datafusion_err!("{}: no time", arguments.function))
 }
 
 /// Nanoseconds in one tick of a TIMESTAMP or DATE type.
@@ -154,7 +163,7 @@ impl Cutoffs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::common::arguments::{Argument, Kind};
+    use crate::common::arguments::Argument;
 
     static ARGUMENTS: Arguments = Arguments {
         function: "f",

@@ -124,6 +124,7 @@ fn area(rows: &[Scored]) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use proptest::prelude::*;
 

@@ -135,6 +135,7 @@ fn lift(rows: &[Scored], share: f64) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use proptest::prelude::*;
 

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, LargeListArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
 use datafusion_common::{Result, exec_err, internal_err};
 use datafusion_expr::EmitTo;
 use datafusion_expr::utils::format_state_name;
 use datafusion_functions_aggregate_common::aggregate::groups_accumulator::nulls::filter_to_nulls;
 
+use super::labels::Labels;
 use crate::common::aggregate::{GroupState, Groups};
 use crate::common::arguments::Arguments;
 use crate::common::numbers::doubles;
@@ -92,7 +93,7 @@ impl Ranking {
         let known = self.cuts[group];
         if known.is_nan() {
             self.cuts[group] = cut;
-        } else if known != cut {
+        } else if known.total_cmp(&cut).is_ne() {
             let function = self.measure.arguments.function;
             let name = self
                 .measure
@@ -281,35 +282,9 @@ impl GroupState for Ranking {
     }
 }
 
-/// A label column: booleans, or integers that are 0 or 1.
-enum Labels<'a> {
-    Booleans(&'a BooleanArray),
-    Integers(&'a [i64]),
-}
-
-impl<'a> Labels<'a> {
-    fn new(label: &'a ArrayRef) -> Self {
-        match label.as_boolean_opt() {
-            Some(labels) => Self::Booleans(labels),
-            None => Self::Integers(label.as_primitive::<Int64Type>().values()),
-        }
-    }
-
-    fn get(&self, arguments: &Arguments, row: usize) -> Result<bool> {
-        match self {
-            Self::Booleans(labels) => Ok(labels.value(row)),
-            Self::Integers(labels) => match labels[row] {
-                0 => Ok(false),
-                1 => Ok(true),
-                other => Err(arguments.invalid(1, "BOOLEAN, 0 or 1", other)),
-            },
-        }
-    }
-}
-
 /// Runs of equal scores, from the lowest: the number of rows and of hits in each.
 pub(crate) fn ties(rows: &[Scored]) -> impl DoubleEndedIterator<Item = (usize, usize)> {
-    rows.chunk_by(|a, b| a.0 == b.0)
+    rows.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq())
         .map(|run| (run.len(), run.iter().filter(|row| row.1).count()))
 }
 
@@ -330,8 +305,8 @@ pub(crate) mod testing {
 
     pub(crate) fn columns(rows: &[(Option<f64>, Option<bool>)], cut: Option<f64>) -> Vec<ArrayRef> {
         let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.0))),
-            Arc::new(BooleanArray::from_iter(rows.iter().map(|row| row.1))),
+            Arc::new(rows.iter().map(|row| row.0).collect::<Float64Array>()),
+            Arc::new(rows.iter().map(|row| row.1).collect::<BooleanArray>()),
         ];
         columns
             .extend(cut.map(|cut| Arc::new(Float64Array::from_value(cut, rows.len())) as ArrayRef));

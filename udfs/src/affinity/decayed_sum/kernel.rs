@@ -1,131 +1,18 @@
-//! `decayed_sum(value, event_time, half_life, as_of)`: a sum that fades with age.
+//! The states of `decayed_sum` and its kin: of many groups, and of a window frame.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array};
 use arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
 use datafusion_common::{Result, ScalarValue, exec_err, not_impl_err};
-use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion_expr::utils::{AggregateOrderSensitivity, format_state_name};
-use datafusion_expr::{
-    Accumulator, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator, Signature, Volatility,
-};
-use datafusion_macros::user_doc;
+use datafusion_expr::utils::format_state_name;
+use datafusion_expr::{Accumulator, EmitTo};
 
-use crate::common::aggregate::{GroupState, Grouped, Groups, Plain};
-use crate::common::arguments::{Argument, Arguments, Kind, Range};
+use crate::common::aggregate::{GroupState, Groups};
+use crate::common::arguments::Arguments;
 use crate::common::decay::decayed_weights;
 use crate::common::numbers::finite_result;
 use crate::common::sum::{DoubleDouble, ExactSum, known};
-
-pub(crate) static ARGUMENTS: Arguments = Arguments {
-    function: "decayed_sum",
-    counts: &[4],
-    list: &[
-        Argument::new("value", Kind::Number(Range::Finite)),
-        Argument::new("event_time", Kind::Time),
-        Argument::new("half_life", Kind::HalfLife),
-        Argument::new("as_of", Kind::Moment),
-    ],
-};
-
-#[user_doc(
-    doc_section(label = "Affinity"),
-    description = "Sum of `value · 2^(−age / half_life)`: an event counts half after one half-life. Rows with a \
-NULL value or time and events after `as_of` do not count; nothing left gives NULL. A group gives the same result \
-in any row order and for any number of threads; as a window over moving frames it is exact. `as_of` is read in \
-each row, so keep it constant within a group. Decay follows Cormode, Shkapenyuk, Srivastava and Xu, *Forward \
-Decay* (ICDE 2009).",
-    syntax_example = "decayed_sum(value, event_time, half_life, as_of)",
-    sql_example = r"```sql
-SELECT visitor, decayed_sum(clicks, day, INTERVAL '7 days', DATE '2026-06-15') AS clicks
-FROM (VALUES ('ann', DATE '2026-06-15', 3), ('ann', DATE '2026-06-08', 4), ('bob', DATE '2026-06-01', 2)) AS t(visitor, day, clicks)
-GROUP BY visitor ORDER BY visitor;
-+---------+--------+
-| visitor | clicks |
-+---------+--------+
-| ann     | 5.0    |
-| bob     | 0.5    |
-+---------+--------+
-```",
-    argument(
-        name = "value",
-        description = "Any number. NaN or infinity is an error."
-    ),
-    argument(
-        name = "event_time",
-        description = "TIMESTAMP of any unit and zone, or DATE."
-    ),
-    argument(
-        name = "half_life",
-        description = "INTERVAL above zero, or text such as '14 days'; NULL means no decay. A month counts 30 days, twelve months 365.25 days."
-    ),
-    argument(
-        name = "as_of",
-        description = "TIMESTAMP, DATE (its first instant) or text: the moment at which age is 0."
-    )
-)]
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) struct DecayedSum {
-    signature: Signature,
-}
-
-impl DecayedSum {
-    pub(crate) fn new() -> Self {
-        Self {
-            signature: Signature::user_defined(Volatility::Immutable),
-        }
-    }
-}
-
-impl AggregateUDFImpl for DecayedSum {
-    fn name(&self) -> &str {
-        ARGUMENTS.function
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(ARGUMENTS.coerce(given))
-    }
-
-    fn return_type(&self, given: &[DataType]) -> Result<DataType> {
-        ARGUMENTS.check_types(given).map(|_| DataType::Float64)
-    }
-
-    fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        Ok(state_fields(args.name))
-    }
-
-    fn accumulator(&self, _args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(Plain::new(DecayedSums::new(&ARGUMENTS, None))))
-    }
-
-    fn create_sliding_accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(SlidingSum::new(&ARGUMENTS, None)))
-    }
-
-    fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {
-        true
-    }
-
-    fn create_groups_accumulator(
-        &self,
-        _args: AccumulatorArgs<'_>,
-    ) -> Result<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(Grouped(DecayedSums::new(&ARGUMENTS, None))))
-    }
-
-    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        AggregateOrderSensitivity::Insensitive
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.doc()
-    }
-}
 
 /// The state fields of a [`DecayedSums`].
 pub(crate) fn state_fields(name: &str) -> Vec<FieldRef> {
@@ -205,15 +92,17 @@ impl GroupState for DecayedSums {
     }
 
     fn finish(self) -> Result<ArrayRef> {
-        let results = self
-            .sums
-            .iter()
-            .map(|sum| finished(self.arguments, self.nothing, sum.value()));
-        Ok(Arc::new(results.collect::<Result<Float64Array>>()?))
+        // NaN stands for nothing until `known` turns it into NULL.
+        let nothing = self.nothing.unwrap_or(f64::NAN);
+        let results = self.sums.iter().map(|sum| match sum.value() {
+            Some(sum) => finite_result(self.arguments, sum),
+            None => Ok(nothing),
+        });
+        Ok(known(results.collect::<Result<_>>()?))
     }
 
     fn into_state(self) -> Result<Vec<ArrayRef>> {
-        Ok(DoubleDouble::columns(self.sums.into_iter()).to_vec())
+        Ok(DoubleDouble::columns(&self.sums).to_vec())
     }
 
     // The hot path of a GROUP BY with few rows a group: no sums, only the weights themselves.
@@ -274,8 +163,11 @@ impl Accumulator for SlidingSum {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let sum = (self.rows > 0).then(|| self.sum.value());
-        finished(self.arguments, self.nothing, sum).map(ScalarValue::Float64)
+        let result = match self.rows {
+            0 => self.nothing,
+            _ => Some(finite_result(self.arguments, self.sum.value())?),
+        };
+        Ok(ScalarValue::Float64(result))
     }
 
     fn size(&self) -> usize {
@@ -292,17 +184,13 @@ impl Accumulator for SlidingSum {
     }
 }
 
-fn finished(arguments: &Arguments, nothing: Option<f64>, sum: Option<f64>) -> Result<Option<f64>> {
-    sum.map(|sum| finite_result(arguments, sum))
-        .transpose()
-        .map(|sum| sum.or(nothing))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::ARGUMENTS;
     use super::*;
+    use crate::common::aggregate::Plain;
     use crate::common::testing::{Event, check_group_state, events, float, plain_result};
 
     fn args(events: &[Event]) -> Vec<ArrayRef> {
