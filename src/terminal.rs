@@ -3,10 +3,12 @@
 use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::watch;
 
 use crate::engine::{Progress, Query};
 use crate::error::{Error, Result};
@@ -128,11 +130,9 @@ pub async fn drive(
     terminal: Terminal,
     mut on_batch: impl FnMut(RecordBatch) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
-    const TICK: Duration = Duration::from_millis(100);
     let line = terminal.progress();
-    let mut tick = tokio::time::interval(TICK);
-    let interrupt = tokio::signal::ctrl_c();
-    tokio::pin!(interrupt);
+    let mut ticks = Events::ticks();
+    let mut interrupts = Events::interrupts();
     loop {
         tokio::select! {
             batch = query.next() => match batch? {
@@ -141,10 +141,64 @@ pub async fn drive(
                     return Ok(());
                 },
             },
-            _ = tick.tick() => line.query("", query.progress()),
-            _ = &mut interrupt => return Err(Error::interrupted()),
+            () = ticks.next() => line.query("", query.progress()),
+            () = interrupts.next() => return Err(Error::interrupted()),
         }
     }
+}
+
+/// Events that a thread of its own listens for: a query may keep every worker of the runtime busy,
+/// and then nobody would hear Ctrl-C or the clock.
+pub struct Events(watch::Receiver<u64>);
+
+/// The senders live as long as the process.
+static EVENTS: OnceLock<(watch::Sender<u64>, watch::Sender<u64>)> = OnceLock::new();
+
+impl Events {
+    /// Ctrl-C, from now on. Once anybody has asked, Ctrl-C no longer ends the process by itself.
+    pub fn interrupts() -> Self {
+        Self(listen().0.subscribe())
+    }
+
+    /// Ten a second.
+    pub fn ticks() -> Self {
+        Self(listen().1.subscribe())
+    }
+
+    /// Waits for the next event; one that came since the last wait is not lost.
+    pub async fn next(&mut self) {
+        // The senders are never dropped.
+        let _ = self.0.changed().await;
+    }
+}
+
+fn listen() -> &'static (watch::Sender<u64>, watch::Sender<u64>) {
+    const TICK: Duration = Duration::from_millis(100);
+    EVENTS.get_or_init(|| {
+        let events = (watch::Sender::new(0), watch::Sender::new(0));
+        let (interrupts, ticks) = events.clone();
+        let listen = async move {
+            let mut tick = tokio::time::interval(TICK);
+            loop {
+                tokio::select! {
+                    heard = tokio::signal::ctrl_c() => if heard.is_ok() {
+                        interrupts.send_modify(|count| *count += 1);
+                    },
+                    _ = tick.tick() => ticks.send_modify(|count| *count += 1),
+                }
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        if let Ok(runtime) = runtime {
+            // Without this thread there is no progress, and Ctrl-C ends the process.
+            let _ = std::thread::Builder::new()
+                .name("events".to_owned())
+                .spawn(move || runtime.block_on(listen));
+        }
+        events
+    })
 }
 
 /// `1234567` as `1,234,567`.

@@ -1,5 +1,7 @@
 //! The function reference is up to date, and its examples are true.
 
+#![cfg(test)]
+
 #[path = "support/slt.rs"]
 mod support;
 

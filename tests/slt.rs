@@ -1,5 +1,7 @@
 //! Runs the SQL cases in `tests/sql`.
 
+#![cfg(test)]
+
 #[path = "support/slt.rs"]
 mod support;
 

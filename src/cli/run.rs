@@ -9,7 +9,7 @@ use crate::engine::{self, Engine, Params};
 use crate::error::{Error, Result};
 use crate::pack::{self, Event, Outcome, Pack, RunOptions};
 use crate::render::{Format, Shape, Writer};
-use crate::terminal::{Terminal, thousands};
+use crate::terminal::{Events, Terminal, thousands};
 
 #[derive(Args)]
 pub(super) struct RunArgs {
@@ -46,10 +46,11 @@ pub(super) fn run(args: &RunArgs, global: &Global, terminal: Terminal) -> Result
     let options = RunOptions {
         out: args.out.clone(),
     };
+    let mut interrupts = Events::interrupts();
     block_on(global, async {
         let outcome = tokio::select! {
             outcome = narrate(&engine, &pack, &params, &options, terminal) => outcome?,
-            _ = tokio::signal::ctrl_c() => return Err(Error::interrupted()),
+            () = interrupts.next() => return Err(Error::interrupted()),
         };
         show(&engine, &pack, &outcome, terminal).await?;
         verdict(args, &pack, &outcome, terminal)

@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
-use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
@@ -157,7 +157,7 @@ impl Query {
                 local if local.starts_with("file:") => "/",
                 remote => remote,
             };
-            for file in config.file_groups.iter().flat_map(|group| group.iter()) {
+            for file in config.file_groups.iter().flat_map(FileGroup::iter) {
                 files.insert(format!("{root}{}", file.object_meta.location));
             }
         });

@@ -1,17 +1,12 @@
 //! Tables at a distance: a real S3 server, which also serves plain HTTP.
 
-#[path = "support/cli.rs"]
-mod cli;
-#[path = "support/tools.rs"]
-mod tools;
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cli::{jumeau, root};
+use crate::support::{jumeau, root};
 
 /// A server over a folder, ended when it is dropped.
 struct Server {
@@ -27,7 +22,7 @@ impl Server {
             .local_addr()
             .unwrap()
             .port();
-        let process = Command::new(tools::s3_server())
+        let process = Command::new(crate::tools::s3_server())
             .args([
                 "--host",
                 "127.0.0.1",

@@ -1,12 +1,9 @@
 //! Sample data: the same bytes for the same seed, and memory that does not grow with scale.
 
-#[path = "support/cli.rs"]
-mod cli;
-
 use std::fs;
 use std::process::Command;
 
-use cli::run;
+use crate::support::run;
 
 #[test]
 fn one_seed_makes_the_same_bytes() {

@@ -1,13 +1,10 @@
 //! Packs as batch jobs run them: all outputs at once or none, checks before publication, the last
 //! good run kept.
 
-#[path = "support/cli.rs"]
-mod cli;
-
 use std::fs;
 use std::path::Path;
 
-use cli::{root, run, transcript};
+use crate::support::{root, run, transcript};
 use insta::assert_snapshot;
 
 fn pack(manifest: &str, queries: &[(&str, &str)]) -> tempfile::TempDir {

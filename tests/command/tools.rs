@@ -32,7 +32,6 @@ fn must(command: &mut Command) {
 }
 
 /// A Python with pandas, Polars and DuckDB.
-#[expect(dead_code, reason = "each test file uses some of the tools")]
 pub(crate) fn python() -> PathBuf {
     const PACKAGES: [&str; 4] = [
         "pandas==3.1.1",
@@ -65,7 +64,6 @@ pub(crate) fn python() -> PathBuf {
 }
 
 /// The program `s3s-fs`: an S3 server over a folder.
-#[expect(dead_code, reason = "each test file uses some of the tools")]
 pub(crate) fn s3_server() -> PathBuf {
     const VERSION: &str = "0.14.1";
     let home = once(&format!("s3s-fs-{VERSION}"), |home| {

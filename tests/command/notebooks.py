@@ -16,7 +16,7 @@ for file in files:
     relation = duckdb.sql(f"FROM '{file}'")
     columns = list(frame.columns)
     assert columns == lazy.columns == relation.columns, file
-    rows = relation.aggregate("count(*)").fetchone()[0]
+    rows = relation.aggregate("count(*)").fetchall()[0][0]
     assert len(frame) == lazy.height == rows, file
     for column in columns:
         missing = int(frame[column].isna().sum())
@@ -29,5 +29,5 @@ for file in files:
 # Money stays exact in every reader.
 plan = folder / "contact_plan.parquet"
 if plan.exists():
-    exact = duckdb.sql(f"SELECT sum(cost) FROM '{plan}'").fetchone()[0]
+    exact = duckdb.sql(f"SELECT sum(cost) FROM '{plan}'").fetchall()[0][0]
     assert exact == polars.read_parquet(plan)["cost"].sum() == pandas.read_parquet(plan)["cost"].sum()

@@ -7,7 +7,10 @@ use std::process::Command;
 fn a_person_types_cancels_and_leaves() {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new("python3")
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/prompt.py"))
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/command/prompt.py"
+        ))
         .arg(env!("CARGO_BIN_EXE_jumeau"))
         .arg(folder.path())
         .output()
@@ -17,7 +20,13 @@ fn a_person_types_cancels_and_leaves() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout), @"");
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout), @r#"
+    a statement over two lines
+    ctrl-c cancels the query
+    and keeps the prompt
+    history comes back
+    and the prompt ends
+    "#);
     let history = folder.path().join("jumeau/history");
     assert!(
         std::fs::read_to_string(history)

@@ -1,18 +1,13 @@
 //! Notebooks read the outputs: real pandas, Polars and DuckDB, in an environment that this test
 //! makes itself.
 
-#[path = "support/cli.rs"]
-mod cli;
-#[path = "support/tools.rs"]
-mod tools;
-
 use std::process::Command;
 
-use cli::{root, run};
+use crate::support::{root, run};
 
 #[test]
 fn pandas_polars_and_duckdb_read_every_output() {
-    let python = tools::python();
+    let python = crate::tools::python();
     let out = tempfile::tempdir().unwrap();
     for pack in ["prospecting", "backtest"] {
         let folder = out.path().to_string_lossy();
@@ -24,7 +19,7 @@ fn pandas_polars_and_duckdb_read_every_output() {
         );
         // Through the link, as a notebook would.
         let read = Command::new(&python)
-            .arg(root().join("tests/notebooks.py"))
+            .arg(root().join("tests/command/notebooks.py"))
             .arg(out.path().join(pack).join("latest"))
             .output()
             .unwrap();

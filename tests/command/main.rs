@@ -1,0 +1,14 @@
+//! The command as its users meet it: every test here runs the real binary.
+
+#![cfg(test)]
+
+mod bad_input;
+mod examples;
+mod notebooks;
+mod packs;
+mod prompt;
+mod query;
+mod sample;
+mod stores;
+mod support;
+mod tools;
