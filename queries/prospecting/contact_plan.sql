@@ -32,7 +32,7 @@ steps AS (
 spent AS (
     SELECT
         *,
-        sum(step_cost) OVER (ORDER BY efficiency DESC, person_id ROWS UNBOUNDED PRECEDING) AS spend
+        sum(step_cost) OVER (ORDER BY efficiency DESC, person_id, cost ROWS UNBOUNDED PRECEDING) AS spend
     FROM steps
 ),
 taken AS (

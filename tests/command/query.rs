@@ -143,6 +143,57 @@ fn from_alone_selects_every_column() {
 }
 
 #[test]
+fn files_folders_globs_and_urls_are_tables() {
+    let folder = empty();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("clicks/day=2026-01-01/a.csv", "id,n\n1,10\n");
+    write("clicks/day=2026-01-02/b.csv", "id,n\n2,20\n3,30\n");
+    write("clicks/_SUCCESS", "");
+    write(
+        "people.jsonl",
+        "{\"id\": 1, \"name\": \"Ada\"}\n{\"id\": 2}\n",
+    );
+    write("semi.txt", "id;phone\n1;0033\n");
+    write(
+        "jumeau.toml",
+        "[tables.clicks]\npath = \"clicks\"\n\
+         partitioned_by = [{ name = \"day\", type = \"DATE\" }]\n\
+         [tables.semi]\npath = \"semi.txt\"\nformat = \"csv\"\ndelimiter = \";\"\n\
+         columns = { phone = \"VARCHAR\" }\n",
+    );
+    let here = folder.path().canonicalize().unwrap();
+    let url = format!("file://{}/people.jsonl", here.display());
+    let csv = |sql: &str| {
+        let output = run(folder.path(), &["query", sql, "--format", "csv"]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        String::from_utf8_lossy(&output.stdout).into_owned() + &error
+    };
+    // Declared partitions have their type, those of a bare folder are text.
+    assert_eq!(
+        csv("SELECT sum(n) AS n FROM clicks WHERE day >= DATE '2026-01-02'"),
+        "n\n50\n"
+    );
+    assert_eq!(
+        csv("SELECT sum(n) AS n FROM 'clicks/' WHERE day = '2026-01-01'"),
+        "n\n10\n"
+    );
+    assert_eq!(csv("SELECT count(*) AS n FROM 'clicks/*/*.csv'"), "n\n3\n");
+    assert_eq!(
+        csv("SELECT name FROM 'people.jsonl' ORDER BY id"),
+        "name\nAda\n\n"
+    );
+    assert_eq!(
+        csv(&format!("SELECT count(name) AS n FROM '{url}'")),
+        "n\n1\n"
+    );
+    assert_eq!(csv("SELECT phone FROM semi"), "phone\n0033\n");
+}
+
+#[test]
 fn a_closed_pipe_is_success() {
     let folder = empty();
     let mut child = jumeau(folder.path())
