@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 
-use super::{Pack, checks, run::output_schema};
+use super::{Pack, checks, output::output_schema};
 use crate::engine::{Engine, Params};
 use crate::error::Result;
 

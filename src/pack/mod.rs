@@ -7,6 +7,7 @@ mod check;
 mod checks;
 mod graph;
 mod manifest;
+mod output;
 mod params;
 mod publish;
 mod record;

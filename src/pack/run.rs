@@ -3,20 +3,12 @@
 //! Nothing is seen by a reader before all queries and checks have passed; a failed or killed run
 //! leaves the last good one in place.
 
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-
-use super::{Pack, PackQuery, check, checks, publish::Staging, record};
+use super::{Pack, PackQuery, check, checks, output::Output, publish::Staging, record};
 use crate::engine::{Engine, Params, Progress};
-use crate::error::{Error, Result};
-use crate::render::{Format, Shape, Writer};
+use crate::error::Result;
 
 /// Where a run goes.
 #[derive(Debug, Clone)]
@@ -158,74 +150,4 @@ async fn run_query(
         elapsed: started.elapsed(),
         checks: results,
     })
-}
-
-/// One Parquet file of a run.
-struct Output {
-    path: PathBuf,
-    schema: SchemaRef,
-    writer: Writer<BufWriter<File>>,
-    rows: usize,
-}
-
-impl Output {
-    fn create(path: &Path, schema: &SchemaRef) -> Result<Self> {
-        let schema = output_schema(schema);
-        let file = File::create(path).map_err(|error| Error::io(path.display(), &error))?;
-        let writer = Writer::new(
-            Format::Parquet,
-            &schema,
-            BufWriter::new(file),
-            Shape::unlimited(),
-        )?;
-        Ok(Self {
-            path: path.to_owned(),
-            schema,
-            writer,
-            rows: 0,
-        })
-    }
-
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = batch
-            .columns()
-            .iter()
-            .zip(self.schema.fields())
-            .map(|(column, field)| cast(column, field.data_type()))
-            .collect::<Result<Vec<_>, _>>()
-            .and_then(|columns| RecordBatch::try_new(Arc::clone(&self.schema), columns))
-            .map_err(|error| Error::data(error.to_string()))?;
-        self.rows += columns.num_rows();
-        self.writer.write(&columns)?;
-        Ok(())
-    }
-
-    /// Ends the file and waits until the disk has it: a rename must not overtake the rows.
-    fn finish(self) -> Result<usize> {
-        let io = |error| Error::io(self.path.display(), &error);
-        let file = self
-            .writer
-            .finish()?
-            .into_inner()
-            .map_err(|error| io(error.into_error()))?;
-        file.sync_all().map_err(io)?;
-        Ok(self.rows)
-    }
-}
-
-/// The schema that readers of the output can all take: signed integers, microseconds, every column
-/// nullable.
-pub(super) fn output_schema(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| {
-        let data_type = match field.data_type() {
-            DataType::UInt64 => DataType::Int64,
-            DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
-                DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
-            }
-            DataType::Null => DataType::Utf8,
-            other => other.clone(),
-        };
-        Field::new(field.name(), data_type, true)
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

@@ -37,7 +37,7 @@ wait_for("jumeau> ")
 type_in("SELECT 40 +\r")
 type_in("2 AS answer;\r")
 wait_for(r"│\s+42 │")
-wait_for("1 rows in")
+wait_for("1 row in")
 print("a statement over two lines")
 
 wait_for("jumeau> ")
