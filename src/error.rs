@@ -137,6 +137,16 @@ pub fn did_you_mean<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    // SQL folds names without quotes to lower case.
+    if let Some(same) = candidates
+        .iter()
+        .find(|known| known.eq_ignore_ascii_case(name))
+    {
+        return Some(format!(
+            "it has capitals: write it in double quotes, \"{same}\""
+        ));
+    }
     candidates
         .into_iter()
         .map(|candidate| {

@@ -172,6 +172,26 @@ impl Events {
     }
 }
 
+/// Ctrl-C, or the polite signals by which a scheduler or a closed terminal ends a job.
+#[cfg(unix)]
+async fn asked_to_stop() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut hang_up) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::hangup())?,
+    );
+    tokio::select! {
+        heard = tokio::signal::ctrl_c() => heard,
+        _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_stop() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
 fn listen() -> &'static (watch::Sender<u64>, watch::Sender<u64>) {
     const TICK: Duration = Duration::from_millis(100);
     EVENTS.get_or_init(|| {
@@ -179,10 +199,15 @@ fn listen() -> &'static (watch::Sender<u64>, watch::Sender<u64>) {
         let (interrupts, ticks) = events.clone();
         let listen = async move {
             let mut tick = tokio::time::interval(TICK);
+            let stop = asked_to_stop();
+            tokio::pin!(stop);
             loop {
                 tokio::select! {
-                    heard = tokio::signal::ctrl_c() => if heard.is_ok() {
-                        interrupts.send_modify(|count| *count += 1);
+                    heard = &mut stop => {
+                        if heard.is_ok() {
+                            interrupts.send_modify(|count| *count += 1);
+                        }
+                        stop.set(asked_to_stop());
                     },
                     _ = tick.tick() => ticks.send_modify(|count| *count += 1),
                 }

@@ -11,6 +11,7 @@ SELECT
     lift_at(score, shuffled_label, 0.1) AS shuffled_lift_at_10,
     sqrt(
         (count(*) + 1.0)
-        / (12.0 * count(*) FILTER (WHERE label) * nullif(count(*) FILTER (WHERE NOT label), 0))
-    ) AS chance_spread
+        / nullif(12.0 * count(*) FILTER (WHERE label) * count(*) FILTER (WHERE NOT label), 0)
+    ) AS chance_spread,
+    (SELECT max(order_time) FROM orders) AS observed_until
 FROM scores

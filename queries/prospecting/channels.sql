@@ -1,9 +1,16 @@
 -- By which channels may each prospect be reached, and how tired of each are they? Without a known
--- opt-in there is no consent, and nobody gets more than the cap.
+-- opt-in there is no consent, and nobody gets more than the cap. The plan knows nothing of its own
+-- day, but a refusal on that day counts: messages go out after it is known.
 WITH decisions AS (
-    SELECT person_id, channel, consented(status, decided_at, $as_of) AS consented
+    SELECT
+        person_id, channel,
+        consented(status, decided_at, $as_of)
+            AND consented(status, decided_at, $as_of + INTERVAL '1 day') AS consented
     FROM consents
     GROUP BY person_id, channel
+),
+reachable AS (
+    SELECT DISTINCT person_id, channel FROM addresses WHERE address IS NOT NULL
 ),
 history AS (
     SELECT
@@ -16,10 +23,10 @@ history AS (
     GROUP BY person_id, channel
 )
 SELECT
-    addresses.person_id,
-    addresses.channel,
+    reachable.person_id,
+    reachable.channel,
     coalesce(consented, false) AS consented,
-    coalesce(recent, 0) < CASE addresses.channel
+    coalesce(recent, 0) < CASE reachable.channel
         WHEN 'email' THEN $cap_email
         WHEN 'sms' THEN $cap_sms
         ELSE 0
@@ -27,9 +34,9 @@ SELECT
     coalesce(pressure, 0.0) AS pressure,
     coalesce(recent, 0) AS recent,
     last_contact
-FROM addresses
-JOIN offers ON offers.person_id = addresses.person_id
+FROM reachable
+JOIN offers ON offers.person_id = reachable.person_id
 LEFT JOIN decisions
-    ON decisions.person_id = addresses.person_id AND decisions.channel = addresses.channel
+    ON decisions.person_id = reachable.person_id AND decisions.channel = reachable.channel
 LEFT JOIN history
-    ON history.person_id = addresses.person_id AND history.channel = addresses.channel
+    ON history.person_id = reachable.person_id AND history.channel = reachable.channel

@@ -17,14 +17,22 @@ WITH liking AS (
     WHERE category_id IS NOT NULL
     GROUP BY person_id, category_id
 ),
-everybody AS (
-    SELECT category_id, sum(liked['score']) / sum(sum(liked['score'])) OVER () AS share
+-- Sums of decimals are exact, so that no share depends on the order in which rows came.
+exact AS (
+    SELECT
+        person_id, category_id, liked,
+        CAST(liked['score'] AS DECIMAL(38, 12)) AS score,
+        CAST(liked['evidence'] AS DECIMAL(38, 12)) AS evidence
     FROM liking
+),
+everybody AS (
+    SELECT category_id, CAST(sum(score) AS DOUBLE) / CAST(sum(sum(score)) OVER () AS DOUBLE) AS share
+    FROM exact
     GROUP BY category_id
 ),
 persons AS (
-    SELECT person_id, sum(liked['score']) AS score, sum(liked['evidence']) AS evidence
-    FROM liking
+    SELECT person_id, CAST(sum(score) AS DOUBLE) AS score, CAST(sum(evidence) AS DOUBLE) AS evidence
+    FROM exact
     GROUP BY person_id
 )
 SELECT

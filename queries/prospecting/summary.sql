@@ -5,7 +5,7 @@ SELECT
     sum(cost) AS cost,
     CAST(1000 * sum(cost) / count(*) AS DECIMAL(18, 2)) AS cost_per_thousand,
     CAST(sum(value) AS DECIMAL(18, 2)) AS expected_margin,
-    CAST(sum(value) / sum(cost) AS DECIMAL(18, 2)) AS margin_per_euro
+    CAST(sum(value) / nullif(sum(cost), 0) AS DECIMAL(18, 2)) AS margin_per_euro
 FROM contact_plan
 GROUP BY ROLLUP (channel)
 ORDER BY grouping(contact_plan.channel), contacts

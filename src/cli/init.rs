@@ -22,11 +22,13 @@ pub(super) struct InitArgs {
 pub(super) fn init(args: &InitArgs, terminal: Terminal) -> Result<()> {
     let folder = &args.folder;
     let io = |error| Error::io(folder.display(), &error);
-    if folder.join(project::FILE_NAME).exists() {
-        return Err(
-            Error::usage(format!("{} already holds a project", folder.display()))
-                .hint("choose another folder; nothing was changed"),
-        );
+    for name in [project::FILE_NAME, "data", "queries"] {
+        if folder.join(name).exists() {
+            return Err(
+                Error::usage(format!("{} already holds {name}", folder.display()))
+                    .hint("choose another folder; nothing was changed"),
+            );
+        }
     }
     std::fs::create_dir_all(folder).map_err(io)?;
     sample::write(

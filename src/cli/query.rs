@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use datafusion::sql::parser::Statement;
-use tempfile::NamedTempFile;
 
 use super::{Global, block_on, name_and_text};
-use crate::engine::{self, Engine, Params, Value};
+use crate::engine::{self, Engine, Params, Query, Value};
 use crate::error::{Error, Result};
 use crate::render::{Format, Shape, Writer};
 use crate::terminal::{Terminal, drive, thousands};
@@ -124,16 +123,57 @@ async fn run(
         return Ok(());
     };
 
+    let rows = save(&mut query, format, path, terminal).await?;
+    terminal.say(format_args!(
+        "{}: {} rows",
+        path.display(),
+        thousands(rows as u64)
+    ));
+    Ok(())
+}
+
+/// Writes beside the target and renames at the end. A link keeps pointing to where it points; what
+/// is no regular file, such as a device or a pipe, is written to directly.
+async fn save(query: &mut Query, format: Format, path: &Path, terminal: Terminal) -> Result<usize> {
     let io = |error| Error::io(path.display(), &error);
-    let folder = match path.parent() {
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let special = std::fs::metadata(&target).is_ok_and(|data| !data.is_file() && !data.is_dir());
+    if special {
+        let file = File::options().write(true).open(&target).map_err(io)?;
+        return Ok(fill(query, format, file, terminal).await?.1);
+    }
+    let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let staged = NamedTempFile::new_in(folder).map_err(io)?;
-    let (file, staged) = staged.into_parts();
-    let mut writer = Writer::new(format, &schema, BufWriter::new(file), Shape::unlimited())?;
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let (file, staged) = tempfile::Builder::new()
+        .prefix(&format!(".{name}."))
+        .suffix(".tmp")
+        .tempfile_in(folder)
+        .map_err(io)?
+        .into_parts();
+    let (file, rows) = fill(query, format, file, terminal).await?;
+    file.sync_all().map_err(io)?;
+    share(&file, folder).map_err(io)?;
+    staged.persist(&target).map_err(|error| io(error.error))?;
+    Ok(rows)
+}
+
+async fn fill(
+    query: &mut Query,
+    format: Format,
+    file: File,
+    terminal: Terminal,
+) -> Result<(File, usize)> {
+    let mut writer = Writer::new(
+        format,
+        &query.schema(),
+        BufWriter::new(file),
+        Shape::unlimited(),
+    )?;
     let mut rows = 0;
-    drive(&mut query, terminal, |batch| {
+    drive(query, terminal, |batch| {
         rows += batch.num_rows();
         writer.write(&batch)?;
         Ok(ControlFlow::Continue(()))
@@ -141,16 +181,8 @@ async fn run(
     .await?;
     let file = finish(writer)?
         .into_inner()
-        .map_err(|error| io(error.into_error()))?;
-    file.sync_all().map_err(io)?;
-    share(&file, folder).map_err(io)?;
-    staged.persist(path).map_err(|error| io(error.error))?;
-    terminal.say(format_args!(
-        "{}: {} rows",
-        path.display(),
-        thousands(rows as u64)
-    ));
-    Ok(())
+        .map_err(|error| Error::output(&error.into_error()))?;
+    Ok((file, rows))
 }
 
 fn finish<W: Write + Send>(writer: Writer<W>) -> Result<W> {

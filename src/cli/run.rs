@@ -129,8 +129,15 @@ async fn show(engine: &Engine, pack: &Pack, outcome: &Outcome, terminal: Termina
 
 fn verdict(args: &RunArgs, pack: &Pack, outcome: &Outcome, terminal: Terminal) -> Result<()> {
     if outcome.passed() {
-        let latest = args.out.join(&pack.name).join("latest");
-        terminal.say(format_args!("\noutputs: {}", latest.join("").display()));
+        if outcome.is_latest {
+            let latest = args.out.join(&pack.name).join("latest");
+            terminal.say(format_args!("\noutputs: {}", latest.join("").display()));
+        } else {
+            terminal.say(format_args!(
+                "\noutputs: {}; latest keeps the run that has more of them",
+                outcome.folder.join("").display()
+            ));
+        }
         return Ok(());
     }
     let failed: Vec<String> = outcome

@@ -32,8 +32,18 @@ pub(super) fn sample(args: &SampleArgs, terminal: Terminal) -> Result<()> {
     )
 }
 
-/// Makes the tables and says what they hold; `init` does the same.
+/// Makes the tables and says what they hold; `init` does the same. Replaces an earlier sample, but
+/// no files of other origin.
 pub(super) fn write(folder: &Path, options: &sample::Options, terminal: Terminal) -> Result<()> {
+    let dictionary = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
+    let foreign = folder.join("events.parquet");
+    if foreign.exists() && dictionary != sample::DATA_DICTIONARY {
+        return Err(Error::usage(format!(
+            "{} was not made by jumeau sample",
+            foreign.display()
+        ))
+        .hint("choose another folder; nothing was changed"));
+    }
     let line = terminal.progress();
     let written = sample::write(folder, options, &mut |visitors| {
         line.text(format!("{} visitors", thousands(visitors)));

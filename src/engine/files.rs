@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::TableProvider;
+use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::listing::{
     ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
 };
@@ -47,23 +48,30 @@ pub(super) async fn open(
     folder: &Path,
     table: &Table,
 ) -> Result<Arc<dyn TableProvider>> {
-    let location = locate(folder, &table.path)?;
-    open_at(state, table, &location)
+    let locations = locate(folder, &table.path)?;
+    open_at(state, table, &locations)
         .await
-        .map_err(|error| error.context(&location))
+        .map_err(|error| error.context(&table.path))
 }
 
 async fn open_at(
     state: &SessionState,
     table: &Table,
-    location: &str,
+    locations: &[String],
 ) -> Result<Arc<dyn TableProvider>> {
     let explain = |error| diagnose::explain(error, &[]);
-    let url = ListingTableUrl::parse(location).map_err(explain)?;
+    let urls = locations
+        .iter()
+        .map(|location| ListingTableUrl::parse(location).map_err(explain))
+        .collect::<Result<Vec<_>>>()?;
+    // `locate` gives at least one; a folder stands alone.
+    let (Some(location), Some(url)) = (locations.first(), urls.first()) else {
+        return Err(Error::data("no files there"));
+    };
     let sample = if url.is_collection() {
-        first_file(state, &url).await?
+        first_file(state, url).await?
     } else {
-        location.into()
+        location.clone()
     };
     let (format, compression) = match (table.format, ending(&sample)) {
         (Some(format), known) => (format, known.and_then(|(_, compression)| compression)),
@@ -83,6 +91,9 @@ async fn open_at(
         .get_file_format_factory(name)
         .ok_or_else(|| Error::usage(format!("this build cannot read {name} files")))?;
     let format = factory.create(state, &options).map_err(explain)?;
+    if name == "csv" && table.header.unwrap_or(true) {
+        same_headers(state, format.as_ref(), &urls).await?;
+    }
     // One named file is read whatever its ending; a folder may hold other things beside the data.
     let ending = if url.is_collection() {
         file_ending(&sample)
@@ -101,7 +112,8 @@ async fn open_at(
             vec![sort_order.collect()]
         });
 
-    let mut config = ListingTableConfig::new(url.clone()).with_listing_options(listing);
+    let mut config =
+        ListingTableConfig::new_with_multi_paths(urls.clone()).with_listing_options(listing);
     if !table.partitioned_by.is_empty() {
         let columns = table
             .partitioned_by
@@ -134,22 +146,38 @@ async fn open_at(
     Ok(Arc::new(table))
 }
 
-/// The path or URL to open: relative paths start at the project's folder, and a folder ends in `/`.
-fn locate(folder: &Path, path: &str) -> Result<String> {
+/// The paths or URLs to open: relative paths start at the project's folder, a folder ends in `/`,
+/// and a pattern stands for the files that match it now.
+fn locate(folder: &Path, path: &str) -> Result<Vec<String>> {
     if path.contains("://") {
-        return Ok(path.to_owned());
+        return Ok(vec![path.to_owned()]);
     }
     let full = folder.join(path);
     let text = full.to_string_lossy().into_owned();
-    if text.contains(['*', '?', '[']) {
-        return Ok(text);
-    }
     match std::fs::metadata(&full) {
-        Ok(data) if data.is_dir() && !text.ends_with('/') => Ok(format!("{text}/")),
-        Ok(_) => Ok(text),
+        Ok(data) if data.is_dir() && !text.ends_with('/') => Ok(vec![format!("{text}/")]),
+        Ok(_) => Ok(vec![text]),
+        Err(_) if text.contains(['*', '?', '[']) => matching(&text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(not_found(&full)),
         Err(error) => Err(Error::io(text, &error)),
     }
+}
+
+fn matching(pattern: &str) -> Result<Vec<String>> {
+    let wrong = |error: &dyn std::fmt::Display| Error::usage(format!("{pattern}: {error}"));
+    let paths = glob::glob(pattern).map_err(|error| wrong(&error))?;
+    let mut files = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| wrong(&error))?;
+        if path.is_file() {
+            files.push(path.to_string_lossy().into_owned());
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::data(format!("no file matches {pattern}"))
+            .hint("* stands for a part of one name, ** for any number of folders"));
+    }
+    Ok(files)
 }
 
 fn not_found(path: &Path) -> Error {
@@ -185,6 +213,57 @@ async fn first_file(state: &SessionState, url: &ListingTableUrl) -> Result<Strin
         }
     }
     Err(Error::data("no files there").hint("a folder of tables needs at least one data file"))
+}
+
+/// CSV columns are read by position: files whose headers differ would be mixed up silently.
+async fn same_headers(
+    state: &SessionState,
+    format: &dyn FileFormat,
+    urls: &[ListingTableUrl],
+) -> Result<()> {
+    let explain = |error| diagnose::explain(error, &[]);
+    let mut first: Option<(Vec<String>, String)> = None;
+    for url in urls {
+        let store = state.runtime_env().object_store(url).map_err(explain)?;
+        let ending = format.get_ext();
+        let filter = if url.is_collection() {
+            ending.as_str()
+        } else {
+            ""
+        };
+        let mut files = url
+            .list_all_files(state, store.as_ref(), filter)
+            .await
+            .map_err(explain)?;
+        while let Some(file) = files.try_next().await.map_err(explain)? {
+            if file.size == 0 {
+                continue;
+            }
+            let name = file.location.to_string();
+            let schema = format
+                .infer_schema(state, &store, &[file])
+                .await
+                .map_err(explain)?;
+            let header: Vec<String> = schema
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .collect();
+            match &first {
+                None => first = Some((header, name)),
+                Some((known, _)) if *known == header => {}
+                Some((known, other)) => {
+                    return Err(Error::data(format!(
+                        "the columns of {name} ({}) are not those of {other} ({})",
+                        header.join(", "),
+                        known.join(", ")
+                    ))
+                    .hint("read them as two tables, and join them by name in a view"));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The format and compression that a path's ending stands for.
@@ -265,7 +344,8 @@ fn retype(schema: &SchemaRef, table: &Table) -> Result<SchemaRef> {
                 arrow_type(sql_type)?,
                 true,
             ))),
-            None => Ok(Arc::clone(field)),
+            // One file may have values where another lacks the column.
+            None => Ok(Arc::new(field.as_ref().clone().with_nullable(true))),
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(Schema::new(fields)))

@@ -17,6 +17,8 @@ use crate::error::Result;
 /// # Errors
 /// When the text is not SQL.
 pub fn parse(sql: &str) -> Result<Vec<Statement>> {
+    // Editors on Windows put an invisible mark at the start of a file.
+    let sql = sql.trim_start_matches('\u{feff}');
     let statements = DFParserBuilder::new(sql)
         .with_dialect(&DuckDbDialect {})
         .build()

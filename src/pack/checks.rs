@@ -56,7 +56,7 @@ pub(super) async fn run(
             let mut passed = true;
             for statement in statements {
                 for batch in engine.query(statement, params).await?.collect().await? {
-                    passed &= is_true(&batch).ok_or_else(|| {
+                    passed &= holds(&batch).ok_or_else(|| {
                         Error::usage(format!("check \"{check}\" is not a condition"))
                             .hint("compare something: rows > 0, sum(cost) <= $budget")
                     })?;
@@ -70,10 +70,11 @@ pub(super) async fn run(
     }
 }
 
-/// NULL is not a pass: a sum over no rows has proved nothing.
-fn is_true(batch: &RecordBatch) -> Option<bool> {
+/// As SQL's own CHECK: only FALSE fails. A sum over no rows is NULL and breaks no limit; whoever
+/// needs rows or a value says so with `rows > 0` or `not_null`.
+fn holds(batch: &RecordBatch) -> Option<bool> {
     let column = batch.column(0).as_boolean_opt()?;
-    Some(column.iter().all(|value| value == Some(true)))
+    Some(column.iter().all(|value| value != Some(false)))
 }
 
 fn query(table: &str, check: &str) -> Result<Query> {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
 use super::Files;
 use crate::engine::{self, Value};
@@ -154,7 +155,17 @@ pub(super) fn parse(files: &Files) -> Result<Parsed> {
 fn one_statement(sql: &str) -> Result<Statement> {
     let mut statements = engine::parse(sql).map_err(Error::into_usage)?;
     match (statements.pop(), statements.len()) {
-        (Some(statement), 0) => Ok(statement),
+        (Some(statement), 0) => match &statement {
+            Statement::Statement(inner) if matches!(**inner, SqlStatement::Query(_)) => {
+                Ok(statement)
+            }
+            other => {
+                let text = other.to_string();
+                let verb = text.split_whitespace().next().unwrap_or_default();
+                Err(Error::usage(format!("{verb} is not a query"))
+                    .hint("a pack reads: its outputs are what its SELECT statements return"))
+            }
+        },
         (None, _) => Err(Error::usage("the file holds no statement")),
         (_, more) => Err(
             Error::usage(format!("the file holds {} statements", more + 1))
@@ -285,6 +296,9 @@ mod tests {
         assert!(message(HEAD, &[("a.sql", "SELECT 1; SELECT 2")]).contains("2 statements"));
         assert!(message(HEAD, &[("a.sql", "-- nothing")]).contains("no statement"));
         assert!(message(HEAD, &[("a.sql", "SELEC 1")]).starts_with("a.sql: "));
+        let copy = message(HEAD, &[("a.sql", "COPY (SELECT 1) TO 'x.parquet'")]);
+        assert!(copy.contains("COPY is not a query"), "{copy}");
+        assert!(message(HEAD, &[("a.sql", "SET a.b = 1")]).contains("SET is not a query"));
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Pack {
     pub params: Vec<(String, Param)>,
     /// The queries.
     pub queries: Vec<PackQuery>,
+    /// Whether [`Self::select`] has left some of them out.
+    pub is_selection: bool,
 }
 
 /// Where a pack comes from.
@@ -113,7 +115,10 @@ impl Pack {
     /// # Errors
     /// When the pack has no query of that name.
     pub fn select(&mut self, selection: &str) -> Result<()> {
-        graph::select(&mut self.queries, selection)
+        let all = self.queries.len();
+        graph::select(&mut self.queries, selection)?;
+        self.is_selection |= self.queries.len() < all;
+        Ok(())
     }
 
     fn read(folder: &Path) -> Result<Self> {
@@ -155,6 +160,7 @@ impl Pack {
             description,
             params,
             queries,
+            is_selection: false,
         })
     }
 }

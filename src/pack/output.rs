@@ -6,11 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::util::display::FormatOptions;
 
 use crate::error::{Error, Result};
 use crate::render::{Format, Shape, Writer};
+
+/// A value that the output's type cannot hold is an error, never a silent NULL.
+const EXACT: CastOptions<'_> = CastOptions {
+    safe: false,
+    format_options: FormatOptions::new(),
+};
 
 /// A file that is being written.
 pub(super) struct Output {
@@ -45,10 +52,14 @@ impl Output {
             .columns()
             .iter()
             .zip(self.schema.fields())
-            .map(|(column, field)| cast(column, field.data_type()))
+            .map(|(column, field)| cast_with_options(column, field.data_type(), &EXACT))
             .collect::<Result<Vec<_>, _>>()
             .and_then(|columns| RecordBatch::try_new(Arc::clone(&self.schema), columns))
-            .map_err(|error| Error::data(error.to_string()))?;
+            .map_err(|error| {
+                Error::data(error.to_string()).hint(
+                    "outputs have signed integers; CAST larger ones to VARCHAR or DECIMAL(20, 0)",
+                )
+            })?;
         self.rows += columns.num_rows();
         self.writer.write(&columns)?;
         Ok(())

@@ -34,6 +34,8 @@ pub struct Outcome {
     pub id: String,
     /// The folder of the outputs: published, or put aside when a check failed.
     pub folder: PathBuf,
+    /// Whether `latest` leads to that folder now.
+    pub is_latest: bool,
     /// One entry a query, in the order of the run.
     pub queries: Vec<QueryOutcome>,
 }
@@ -88,13 +90,14 @@ pub async fn run(
     let mut outcome = Outcome {
         id: staging.id().to_owned(),
         folder: PathBuf::new(),
+        is_latest: false,
         queries,
     };
     let record = record::to_json(pack, params, &outcome)?;
-    outcome.folder = if outcome.passed() {
-        staging.publish(&record)?
+    (outcome.folder, outcome.is_latest) = if outcome.passed() {
+        staging.publish(&record, pack.is_selection)?
     } else {
-        staging.reject(&record)?
+        (staging.reject(&record)?, false)
     };
     Ok(outcome)
 }

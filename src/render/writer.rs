@@ -193,6 +193,9 @@ fn io(error: std::io::Error) -> Error {
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn parquet(error: ParquetError) -> Error {
+    if error.to_string().contains("Broken pipe") {
+        return Error::output(&std::io::ErrorKind::BrokenPipe.into());
+    }
     Error::data(format!("Parquet output: {error}"))
 }
 

@@ -118,8 +118,9 @@ async fn one(
             "first {rows} rows, more left out; {seconds:.3} s"
         )),
         (false, true) => {
+            let rows = if count == 1 { "row" } else { "rows" };
             terminal.say(format_args!(
-                "{} rows in {seconds:.3} s",
+                "{} {rows} in {seconds:.3} s",
                 thousands(count as u64)
             ));
         }

@@ -399,7 +399,7 @@ fn an_output_folder_that_cannot_be_written() {
     --- stdout
     --- stderr
     p: d
-    error: output folder file/p: Not a directory (os error 20)
+    error: output folder file/p/staging: Not a directory (os error 20)
     "#);
     assert_snapshot!(transcript(folder.path(), &["query", "SELECT 1", "-o", "file/r.csv"]), @r#"
     exit code: 1
@@ -428,7 +428,7 @@ fn samples_and_projects_of_the_wrong_kind() {
     exit code: 2
     --- stdout
     --- stderr
-    error: . already holds a project
+    error: . already holds jumeau.toml
     hint: choose another folder; nothing was changed
     "#);
     assert!(!folder.path().join("s").exists() && !folder.path().join("data").exists());

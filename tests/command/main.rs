@@ -8,6 +8,7 @@ mod notebooks;
 mod packs;
 mod prompt;
 mod query;
+mod readme;
 mod sample;
 mod stores;
 mod support;

@@ -123,6 +123,77 @@ fn a_selection_runs_what_it_needs() {
 }
 
 #[test]
+fn a_selection_does_not_replace_a_whole_run() {
+    let folder = pack(MANIFEST, &QUERIES);
+    assert!(run(folder.path(), &["run", "p"]).status.success());
+    let output = run(folder.path(), &["run", "p", "--select", "a"]);
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("latest keeps the run"));
+    assert!(folder.path().join("out/p/latest/b.parquet").exists());
+}
+
+#[test]
+fn packs_only_read() {
+    let folder = pack(
+        "[pack]\ndescription = \"d\"\n",
+        &[("a", "COPY (SELECT 1 AS x) TO 'sneaky.parquet'")],
+    );
+    let output = run(folder.path(), &["run", "p"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("a.sql: COPY is not a query"));
+    assert!(!folder.path().join("sneaky.parquet").exists());
+}
+
+#[test]
+fn a_number_that_does_not_fit_is_an_error_not_a_null() {
+    let folder = pack(
+        "[pack]\ndescription = \"d\"\n",
+        &[(
+            "a",
+            "SELECT arrow_cast(17446744073709551615, 'UInt64') AS id",
+        )],
+    );
+    let output = run(folder.path(), &["run", "p"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        error.contains("17446744073709551615") && error.contains("hint: "),
+        "{error}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_terminated_run_leaves_nothing() {
+    let folder = pack(
+        "[pack]\ndescription = \"d\"\n",
+        &[(
+            "a",
+            "SELECT count(*) AS n FROM generate_series(1, 3000000) a(x), generate_series(1, 3000000) b(y) WHERE x <> y",
+        )],
+    );
+    let mut child = crate::support::jumeau(folder.path())
+        .args(["run", "p"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let staging = folder.path().join("out/p/staging");
+    while !staging
+        .read_dir()
+        .is_ok_and(|mut entries| entries.next().is_some())
+    {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::yield_now();
+    }
+    let killed = std::process::Command::new("kill")
+        .arg(child.id().to_string())
+        .status();
+    assert!(killed.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!staging.exists());
+}
+
+#[test]
 fn an_empty_output_has_its_columns() {
     let folder = pack(
         "[pack]\ndescription = \"d\"\n",
@@ -208,7 +279,7 @@ fn the_plan_keeps_consent_caps_and_budget() {
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let mut plans = Vec::new();
+    let mut runs = Vec::new();
     for threads in ["1", "2", "7"] {
         let out = tempfile::tempdir().unwrap();
         let out = out.path().to_string_lossy().into_owned();
@@ -222,11 +293,30 @@ fn results_do_not_depend_on_the_number_of_threads() {
             &out,
         ];
         assert!(run(&root(), &args).status.success());
-        let sql = format!("FROM '{out}/prospecting/latest/contact_plan.parquet' ORDER BY rank");
-        plans.push(csv(&root(), &sql));
+        let mut outputs = Vec::new();
+        let latest = Path::new(&out).join("prospecting/latest");
+        let mut files: Vec<_> = latest
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        for file in files {
+            let sql = format!("FROM '{}' ORDER BY ALL", file.display());
+            outputs.push((file.file_name().unwrap().to_owned(), csv(&root(), &sql)));
+        }
+        runs.push(outputs);
     }
-    assert!(plans[0].lines().count() > 1000);
-    assert!(plans[0] == plans[1] && plans[1] == plans[2]);
+    assert!(runs[0].len() >= 10);
+    for (index, (name, rows)) in runs[0].iter().enumerate() {
+        for other in &runs[1..] {
+            assert!(
+                other[index] == (name.clone(), rows.clone()),
+                "{}",
+                name.display()
+            );
+        }
+    }
 }
 
 #[test]

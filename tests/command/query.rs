@@ -184,13 +184,80 @@ fn files_folders_globs_and_urls_are_tables() {
     assert_eq!(csv("SELECT count(*) AS n FROM 'clicks/*/*.csv'"), "n\n3\n");
     assert_eq!(
         csv("SELECT name FROM 'people.jsonl' ORDER BY id"),
-        "name\nAda\n\n"
+        "name\nAda\n\"\"\n"
     );
     assert_eq!(
         csv(&format!("SELECT count(name) AS n FROM '{url}'")),
         "n\n1\n"
     );
     assert_eq!(csv("SELECT phone FROM semi"), "phone\n0033\n");
+}
+
+#[test]
+fn csv_files_of_one_folder_have_one_header() {
+    let folder = empty();
+    std::fs::create_dir(folder.path().join("d")).unwrap();
+    std::fs::write(folder.path().join("d/a.csv"), "id,phone\n1,2\n").unwrap();
+    std::fs::write(folder.path().join("d/b.csv"), "phone,id\n2,1\n").unwrap();
+    let output = run(folder.path(), &["query", "FROM 'd/'"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        error.contains("d/b.csv (phone, id) are not those of") && error.contains("d/a.csv"),
+        "{error}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_devices_stay_what_they_are() {
+    let folder = empty();
+    let link = folder.path().join("link.csv");
+    std::fs::write(folder.path().join("real.csv"), "old\n").unwrap();
+    std::os::unix::fs::symlink("real.csv", &link).unwrap();
+    assert!(
+        run(folder.path(), &["query", "SELECT 1 AS n", "-o", "link.csv"])
+            .status
+            .success()
+    );
+    assert!(link.is_symlink());
+    let real = std::fs::read_to_string(folder.path().join("real.csv")).unwrap();
+    assert_eq!(real, "n\n1\n");
+
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&pipe)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read_to_string(pipe).unwrap()
+    });
+    let args = ["query", "SELECT 2 AS n", "--format", "csv", "-o", "pipe"];
+    assert!(run(folder.path(), &args).status.success());
+    assert_eq!(reader.join().unwrap(), "n\n2\n");
+}
+
+#[test]
+fn names_with_capitals_are_explained() {
+    let folder = empty();
+    std::fs::write(folder.path().join("x.csv"), "Name\na\n").unwrap();
+    assert_snapshot!(transcript(folder.path(), &["query", "SELECT Name FROM 'x.csv'"]), @r#"
+    exit code: 1
+    --- stdout
+    --- stderr
+    error: no column named 'name'
+    hint: it has capitals: write it in double quotes, "Name"
+    "#);
+}
+
+#[test]
+fn an_invisible_mark_of_an_editor_does_no_harm() {
+    let folder = empty();
+    std::fs::write(folder.path().join("q.sql"), "\u{feff}SELECT 1 AS n;\r\n").unwrap();
+    let output = run(folder.path(), &["query", "-f", "q.sql", "--format", "csv"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "n\n1\n");
 }
 
 #[test]
@@ -362,7 +429,7 @@ fn packs_are_listed_and_shown() {
     backtest: Would a look-alike score have found the prospects who bought? Back-tested in time  [shipped]
 
     parameters
-      cut_off (date, default 2026-05-31)  the score knows nothing after this day
+      cut_off (date, default 2026-05-31)  the score knows nothing from the start of this day on
       horizon (interval, default 30 days)  who orders within this time after the day was worth finding
       min_auc (decimal, default 0.65)  an AUC below this fails the run; 0.5 is chance
       min_lift (decimal, default 2)  a lift of the best tenth below this fails the run; at most 1 / base rate
@@ -387,7 +454,8 @@ fn packs_are_listed_and_shown() {
           check: not_null(score, label, shuffled_label)
       result  ← scores
           How well the score found the buyers, and that it finds nothing in shuffled data
-          check: rows = 1
+          check: not_null(auc, lift_at_10, shuffled_auc)
+          check: min(observed_until) >= $cut_off + $horizon
           check: min(auc) >= $min_auc
           check: min(lift_at_10) >= $min_lift
           check: max(abs(shuffled_auc - 0.5) / chance_spread) <= 4

@@ -1,3 +1,3 @@
--- The addresses are not in the data. All members got offers by e-mail, so each has one; which one is
--- unknown and not needed to plan.
-SELECT person_id, 'email' AS channel, CAST(NULL AS VARCHAR) AS address FROM people
+-- The addresses are not in the data. All members got offers by e-mail, so each has one; an invented
+-- one stands for it, which can never be registered.
+SELECT person_id, 'email' AS channel, concat('member-', person_id, '@example.invalid') AS address FROM people
