@@ -1,0 +1,3 @@
+//! What visitors did, step by step: sessions, funnels, sequences, paths.
+
+pub(crate) mod sessionize;
