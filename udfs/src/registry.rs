@@ -17,6 +17,7 @@ use crate::channel::consented::{self, Consented};
 use crate::channel::expected_margin::ExpectedMargin;
 use crate::channel::pressure::{self, Pressure};
 use crate::channel::sms_segments::SmsSegments;
+use crate::clickstream::path_ngrams::PathNgrams;
 use crate::clickstream::sessionize::{self, Sessionize};
 use crate::common::literals::{Call, LiteralCheck};
 use crate::evaluation::auc::{self, Auc};
@@ -133,6 +134,7 @@ pub fn reference_markdown() -> String {
 fn table() -> Vec<(Function, Option<&'static dyn Call>)> {
     vec![
         window(Sessionize::new(), &sessionize::ARGUMENTS),
+        scalar(PathNgrams::new()),
         scalar(WilsonLower::new()),
         scalar(MinSupport::new()),
         aggregate(DecayedSum::new(), &decayed_sum::ARGUMENTS),
