@@ -17,8 +17,10 @@ use crate::channel::consented::{self, Consented};
 use crate::channel::expected_margin::ExpectedMargin;
 use crate::channel::pressure::{self, Pressure};
 use crate::channel::sms_segments::SmsSegments;
+use crate::clickstream::funnel_events::{self, FunnelEvents};
 use crate::clickstream::path_ngrams::PathNgrams;
 use crate::clickstream::sessionize::{self, Sessionize};
+use crate::clickstream::window_funnel::{self, WindowFunnel};
 use crate::common::literals::{Call, LiteralCheck};
 use crate::evaluation::auc::{self, Auc};
 use crate::evaluation::lift_at::{self, LiftAt};
@@ -134,6 +136,8 @@ pub fn reference_markdown() -> String {
 fn table() -> Vec<(Function, Option<&'static dyn Call>)> {
     vec![
         window(Sessionize::new(), &sessionize::ARGUMENTS),
+        aggregate(WindowFunnel::new(), &window_funnel::CALL),
+        aggregate(FunnelEvents::new(), &funnel_events::CALL),
         scalar(PathNgrams::new()),
         scalar(WilsonLower::new()),
         scalar(MinSupport::new()),

@@ -1,4 +1,8 @@
 //! What visitors did, step by step: sessions, funnels, sequences, paths.
 
+mod conditions;
+pub(crate) mod funnel_events;
 pub(crate) mod path_ngrams;
 pub(crate) mod sessionize;
+mod streams;
+pub(crate) mod window_funnel;
