@@ -19,6 +19,8 @@ use crate::channel::pressure::{self, Pressure};
 use crate::channel::sms_segments::SmsSegments;
 use crate::clickstream::funnel_events::{self, FunnelEvents};
 use crate::clickstream::path_ngrams::PathNgrams;
+use crate::clickstream::sequence_count::{self, SequenceCount};
+use crate::clickstream::sequence_match::{self, SequenceMatch};
 use crate::clickstream::sessionize::{self, Sessionize};
 use crate::clickstream::window_funnel::{self, WindowFunnel};
 use crate::common::literals::{Call, LiteralCheck};
@@ -138,6 +140,8 @@ fn table() -> Vec<(Function, Option<&'static dyn Call>)> {
         window(Sessionize::new(), &sessionize::ARGUMENTS),
         aggregate(WindowFunnel::new(), &window_funnel::CALL),
         aggregate(FunnelEvents::new(), &funnel_events::CALL),
+        aggregate(SequenceMatch::new(), &sequence_match::CALL),
+        aggregate(SequenceCount::new(), &sequence_count::CALL),
         scalar(PathNgrams::new()),
         scalar(WilsonLower::new()),
         scalar(MinSupport::new()),
