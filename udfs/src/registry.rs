@@ -19,6 +19,7 @@ use crate::channel::pressure::{self, Pressure};
 use crate::channel::sms_segments::SmsSegments;
 use crate::clickstream::funnel_events::{self, FunnelEvents};
 use crate::clickstream::path_ngrams::PathNgrams;
+use crate::clickstream::retention::{self, Retention};
 use crate::clickstream::sequence_count::{self, SequenceCount};
 use crate::clickstream::sequence_match::{self, SequenceMatch};
 use crate::clickstream::sessionize::{self, Sessionize};
@@ -143,6 +144,7 @@ fn table() -> Vec<(Function, Option<&'static dyn Call>)> {
         aggregate(SequenceMatch::new(), &sequence_match::CALL),
         aggregate(SequenceCount::new(), &sequence_count::CALL),
         scalar(PathNgrams::new()),
+        aggregate(Retention::new(), &retention::CALL),
         scalar(WilsonLower::new()),
         scalar(MinSupport::new()),
         aggregate(DecayedSum::new(), &decayed_sum::ARGUMENTS),

@@ -3,6 +3,7 @@
 mod conditions;
 pub(crate) mod funnel_events;
 pub(crate) mod path_ngrams;
+pub(crate) mod retention;
 pub(crate) mod sequence_count;
 pub(crate) mod sequence_match;
 pub(crate) mod sessionize;
