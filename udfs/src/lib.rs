@@ -9,6 +9,7 @@
 
 mod affinity;
 mod channel;
+mod clickstream;
 mod common;
 mod evaluation;
 mod evidence;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use datafusion_common::{DataFusionError, Result};
 use datafusion_expr::registry::FunctionRegistry;
-use datafusion_expr::{AggregateUDF, AggregateUDFImpl, Documentation, ScalarUDF, ScalarUDFImpl};
+use datafusion_expr::{
+    AggregateUDF, AggregateUDFImpl, Documentation, ScalarUDF, ScalarUDFImpl, WindowUDF,
+    WindowUDFImpl,
+};
 
 use crate::affinity::affinity::{self, Affinity};
 use crate::affinity::affinity_share::AffinityShare;
@@ -14,8 +17,14 @@ use crate::channel::consented::{self, Consented};
 use crate::channel::expected_margin::ExpectedMargin;
 use crate::channel::pressure::{self, Pressure};
 use crate::channel::sms_segments::SmsSegments;
-use crate::common::arguments::Arguments;
-use crate::common::literals::LiteralCheck;
+use crate::clickstream::funnel_events::{self, FunnelEvents};
+use crate::clickstream::path_ngrams::PathNgrams;
+use crate::clickstream::retention::{self, Retention};
+use crate::clickstream::sequence_count::{self, SequenceCount};
+use crate::clickstream::sequence_match::{self, SequenceMatch};
+use crate::clickstream::sessionize::{self, Sessionize};
+use crate::clickstream::window_funnel::{self, WindowFunnel};
+use crate::common::literals::{Call, LiteralCheck};
 use crate::evaluation::auc::{self, Auc};
 use crate::evaluation::lift_at::{self, LiftAt};
 use crate::evidence::min_support::MinSupport;
@@ -30,6 +39,8 @@ pub enum Function {
     Scalar(Arc<ScalarUDF>),
     /// One value a group or a window frame.
     Aggregate(Arc<AggregateUDF>),
+    /// One value a row, from its place among the rows of a window.
+    Window(Arc<WindowUDF>),
 }
 
 impl Function {
@@ -38,6 +49,7 @@ impl Function {
         match self {
             Self::Scalar(function) => function.name(),
             Self::Aggregate(function) => function.name(),
+            Self::Window(function) => function.name(),
         }
     }
 
@@ -52,6 +64,7 @@ impl Function {
         match self {
             Self::Scalar(function) => function.documentation(),
             Self::Aggregate(function) => function.documentation(),
+            Self::Window(function) => function.documentation(),
         }
     }
 }
@@ -63,19 +76,23 @@ pub fn all() -> Vec<Function> {
 
 /// Adds all functions to a session, and the check that makes wrong literals fail at planning.
 pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
-    let mut aggregates = Vec::new();
-    for (function, arguments) in table() {
+    let mut check = LiteralCheck::default();
+    for (function, call) in table() {
         match function {
             Function::Scalar(function) => {
                 registry.register_udf(function)?;
             }
             Function::Aggregate(function) => {
-                aggregates.extend(arguments.map(|arguments| (Arc::clone(&function), arguments)));
+                check.add_aggregate(&function, call);
                 registry.register_udaf(function)?;
+            }
+            Function::Window(function) => {
+                check.add_window(&function, call);
+                registry.register_udwf(function)?;
             }
         }
     }
-    match registry.register_expr_planner(Arc::new(LiteralCheck::new(aggregates))) {
+    match registry.register_expr_planner(Arc::new(check)) {
         // A registry that does not plan SQL has no planners; the same checks run again on the values.
         Err(error) if matches!(error.find_root(), DataFusionError::NotImplemented(_)) => Ok(()),
         result => result,
@@ -118,9 +135,16 @@ pub fn reference_markdown() -> String {
     page
 }
 
-/// Functions with the argument tables of the aggregates; scalar functions check their literals themselves.
-fn table() -> Vec<(Function, Option<&'static Arguments>)> {
+/// Functions with the argument tables of aggregates and windows; scalar functions check their literals themselves.
+fn table() -> Vec<(Function, Option<&'static dyn Call>)> {
     vec![
+        window(Sessionize::new(), &sessionize::ARGUMENTS),
+        aggregate(WindowFunnel::new(), &window_funnel::CALL),
+        aggregate(FunnelEvents::new(), &funnel_events::CALL),
+        aggregate(SequenceMatch::new(), &sequence_match::CALL),
+        aggregate(SequenceCount::new(), &sequence_count::CALL),
+        scalar(PathNgrams::new()),
+        aggregate(Retention::new(), &retention::CALL),
         scalar(WilsonLower::new()),
         scalar(MinSupport::new()),
         aggregate(DecayedSum::new(), &decayed_sum::ARGUMENTS),
@@ -138,18 +162,22 @@ fn table() -> Vec<(Function, Option<&'static Arguments>)> {
     ]
 }
 
-fn scalar(function: impl ScalarUDFImpl + 'static) -> (Function, Option<&'static Arguments>) {
+fn scalar(function: impl ScalarUDFImpl + 'static) -> (Function, Option<&'static dyn Call>) {
     (Function::Scalar(Arc::new(function.into())), None)
 }
 
 fn aggregate(
     function: impl AggregateUDFImpl + 'static,
-    arguments: &'static Arguments,
-) -> (Function, Option<&'static Arguments>) {
-    (
-        Function::Aggregate(Arc::new(function.into())),
-        Some(arguments),
-    )
+    call: &'static dyn Call,
+) -> (Function, Option<&'static dyn Call>) {
+    (Function::Aggregate(Arc::new(function.into())), Some(call))
+}
+
+fn window(
+    function: impl WindowUDFImpl + 'static,
+    call: &'static dyn Call,
+) -> (Function, Option<&'static dyn Call>) {
+    (Function::Window(Arc::new(function.into())), Some(call))
 }
 
 fn section(page: &mut String, text: &str) {
@@ -171,7 +199,7 @@ mod tests {
         let functions = all();
         let names: BTreeSet<_> = functions.iter().map(Function::name).collect();
         assert_eq!(names.len(), functions.len(), "names are unique");
-        for (function, arguments) in table() {
+        for (function, call) in table() {
             let name = function.name();
             let documentation = function.documentation().unwrap();
             assert!(
@@ -188,16 +216,11 @@ mod tests {
                     .contains(&format!("{name}(")),
                 "{name}"
             );
-            if let Some(arguments) = arguments {
+            if let Some(call) = call {
                 let documented = documentation.arguments.as_ref().unwrap();
                 let documented: Vec<_> = documented.iter().map(|(name, _)| name.as_str()).collect();
-                let declared: Vec<_> = arguments
-                    .list
-                    .iter()
-                    .map(|argument| argument.name)
-                    .collect();
-                assert_eq!(documented, declared, "{name}");
-                assert_eq!(arguments.function, name);
+                assert_eq!(documented, call.names(), "{name}");
+                assert_eq!(call.function(), name);
             }
         }
     }

@@ -4,55 +4,122 @@
 //! does before it runs. The SQL planner shows them to this hook. Errors of optimizer rules would come too late:
 //! EXPLAIN swallows them. DISTINCT, which an accumulator could only ignore, is refused here too.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use datafusion_common::{Result, ScalarValue, plan_err};
 use datafusion_expr::expr::{Alias, Cast, TryCast};
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawWindowExpr};
-use datafusion_expr::{AggregateUDF, Expr, WindowFunctionDefinition};
+use datafusion_expr::{AggregateUDF, Expr, WindowFunctionDefinition, WindowUDF};
 
 use super::arguments::Arguments;
 
-/// Checks the literals of every call of the aggregates that it knows.
-#[derive(Debug)]
+/// What is known of the arguments of a function before any data is read.
+pub(crate) trait Call: Debug + Send + Sync {
+    /// SQL name of the function.
+    fn function(&self) -> &'static str;
+
+    /// The arguments by their names in the documentation.
+    #[cfg(test)]
+    fn names(&self) -> Vec<&'static str>;
+
+    /// Fails when one of the arguments is a wrong literal; other expressions are `None`.
+    fn check(&self, literals: &[Option<&ScalarValue>]) -> Result<()>;
+}
+
+impl Call for Arguments {
+    fn function(&self) -> &'static str {
+        self.function
+    }
+
+    #[cfg(test)]
+    fn names(&self) -> Vec<&'static str> {
+        self.list.iter().map(|argument| argument.name).collect()
+    }
+
+    fn check(&self, literals: &[Option<&ScalarValue>]) -> Result<()> {
+        self.check_literals(literals.iter().copied())
+    }
+}
+
+/// Checks the literals of every call of the functions that it knows.
+#[derive(Debug, Default)]
 pub(crate) struct LiteralCheck {
-    aggregates: Vec<(Arc<AggregateUDF>, &'static Arguments)>,
+    aggregates: Vec<(Arc<AggregateUDF>, &'static dyn Call)>,
+    windows: Vec<(Arc<WindowUDF>, &'static dyn Call)>,
 }
 
 impl LiteralCheck {
-    pub(crate) fn new(aggregates: Vec<(Arc<AggregateUDF>, &'static Arguments)>) -> Self {
-        Self { aggregates }
+    pub(crate) fn add_aggregate(
+        &mut self,
+        function: &Arc<AggregateUDF>,
+        call: Option<&'static dyn Call>,
+    ) {
+        self.aggregates
+            .extend(call.map(|call| (Arc::clone(function), call)));
     }
 
-    fn check(&self, function: &AggregateUDF, args: &[Expr], distinct: bool) -> Result<()> {
-        // By identity, not by name: someone else's function of the same name has its own arguments.
-        let known = self
-            .aggregates
-            .iter()
-            .find(|(ours, _)| ours.as_ref() == function);
-        let Some((_, arguments)) = known else {
-            return Ok(());
-        };
-        if distinct {
-            return plan_err!(
-                "{}: DISTINCT is not supported; hint: remove duplicates in a subquery",
-                arguments.function
-            );
-        }
-        let literals: Vec<_> = args.iter().map(literal).collect();
-        arguments.check_literals(literals.iter().map(Option::as_ref))
+    pub(crate) fn add_window(
+        &mut self,
+        function: &Arc<WindowUDF>,
+        call: Option<&'static dyn Call>,
+    ) {
+        self.windows
+            .extend(call.map(|call| (Arc::clone(function), call)));
     }
+
+    fn check_aggregate(
+        &self,
+        function: &AggregateUDF,
+        args: &[Expr],
+        distinct: bool,
+    ) -> Result<()> {
+        check(call_of(&self.aggregates, function), args, distinct)
+    }
+}
+
+// By identity, not by name: someone else's function of the same name has its own arguments.
+fn call_of<F: PartialEq>(
+    known: &[(Arc<F>, &'static dyn Call)],
+    function: &F,
+) -> Option<&'static dyn Call> {
+    let known = known.iter().find(|(ours, _)| ours.as_ref() == function);
+    known.map(|(_, call)| *call)
+}
+
+fn check(call: Option<&'static dyn Call>, args: &[Expr], distinct: bool) -> Result<()> {
+    let Some(call) = call else {
+        return Ok(());
+    };
+    if distinct {
+        return plan_err!(
+            "{}: DISTINCT is not supported; hint: remove duplicates in a subquery",
+            call.function()
+        );
+    }
+    let literals: Vec<_> = args.iter().map(literal).collect();
+    let literals: Vec<_> = literals.iter().map(Option::as_ref).collect();
+    call.check(&literals)
 }
 
 impl ExprPlanner for LiteralCheck {
     fn plan_aggregate(&self, expr: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
-        self.check(&expr.func, &expr.args, expr.distinct)?;
+        self.check_aggregate(&expr.func, &expr.args, expr.distinct)?;
         Ok(PlannerResult::Original(expr))
     }
 
     fn plan_window(&self, expr: RawWindowExpr) -> Result<PlannerResult<RawWindowExpr>> {
-        if let WindowFunctionDefinition::AggregateUDF(function) = &expr.func_def {
-            self.check(function, &expr.args, expr.distinct)?;
+        match &expr.func_def {
+            WindowFunctionDefinition::AggregateUDF(function) => {
+                self.check_aggregate(function, &expr.args, expr.distinct)?;
+            }
+            WindowFunctionDefinition::WindowUDF(function) => {
+                check(
+                    call_of(&self.windows, function.as_ref()),
+                    &expr.args,
+                    expr.distinct,
+                )?;
+            }
         }
         Ok(PlannerResult::Original(expr))
     }

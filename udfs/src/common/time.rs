@@ -45,6 +45,18 @@ pub(crate) fn half_life_nanos(
     Ok(nanos)
 }
 
+/// The length of an interval in whole ticks of so many nanoseconds, rounded down: two ticks are at most an interval
+/// apart when their difference is at most this. Fails like [`half_life_nanos`].
+pub(crate) fn interval_ticks(
+    arguments: &Arguments,
+    position: usize,
+    interval: IntervalMonthDayNano,
+    unit: i128,
+) -> Result<i64> {
+    let ticks = half_life_nanos(arguments, position, interval)? / unit;
+    Ok(i64::try_from(ticks).unwrap_or(i64::MAX))
+}
+
 /// The type of the first argument that is a time.
 pub(crate) fn event_type(arguments: &Arguments, fields: &[FieldRef]) -> Result<DataType> {
     let mut columns = arguments.list.iter().zip(fields);

@@ -1,0 +1,11 @@
+//! What visitors did, step by step: sessions, funnels, sequences, paths.
+
+mod conditions;
+pub(crate) mod funnel_events;
+pub(crate) mod path_ngrams;
+pub(crate) mod retention;
+pub(crate) mod sequence_count;
+pub(crate) mod sequence_match;
+pub(crate) mod sessionize;
+mod streams;
+pub(crate) mod window_funnel;
