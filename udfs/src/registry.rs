@@ -18,8 +18,14 @@ use crate::common::arguments::Arguments;
 use crate::common::literals::LiteralCheck;
 use crate::evaluation::auc::{self, Auc};
 use crate::evaluation::lift_at::{self, LiftAt};
+use crate::evidence::beta_fit::{self, BetaFit};
+use crate::evidence::effective_n::{self, EffectiveN};
+use crate::evidence::llr::Llr;
 use crate::evidence::min_support::MinSupport;
+use crate::evidence::root_llr::RootLlr;
+use crate::evidence::shrunk_rate::ShrunkRate;
 use crate::evidence::wilson_lower::WilsonLower;
+use crate::evidence::wilson_upper::WilsonUpper;
 use crate::lookalike::jaccard::Jaccard;
 use crate::lookalike::weighted_jaccard::WeightedJaccard;
 
@@ -122,6 +128,12 @@ pub fn reference_markdown() -> String {
 fn table() -> Vec<(Function, Option<&'static Arguments>)> {
     vec![
         scalar(WilsonLower::new()),
+        scalar(WilsonUpper::new()),
+        scalar(ShrunkRate::new()),
+        aggregate(BetaFit::new(), &beta_fit::ARGUMENTS),
+        scalar(Llr::new()),
+        scalar(RootLlr::new()),
+        aggregate(EffectiveN::new(), &effective_n::ARGUMENTS),
         scalar(MinSupport::new()),
         aggregate(DecayedSum::new(), &decayed_sum::ARGUMENTS),
         aggregate(Affinity::new(), &affinity::ARGUMENTS),

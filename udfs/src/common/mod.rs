@@ -10,6 +10,7 @@ mod kinds;
 pub(crate) mod literals;
 pub(crate) mod numbers;
 pub(crate) mod sum;
+pub(crate) mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod time;
