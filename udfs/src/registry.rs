@@ -9,9 +9,12 @@ use datafusion_expr::{AggregateUDF, AggregateUDFImpl, Documentation, ScalarUDF, 
 use crate::affinity::affinity::{self, Affinity};
 use crate::affinity::affinity_share::AffinityShare;
 use crate::affinity::decayed_sum::{self, DecayedSum};
+use crate::channel::break_even_rate::BreakEvenRate;
 use crate::channel::channel_cost::ChannelCost;
 use crate::channel::consented::{self, Consented};
+use crate::channel::contact_allowed::{self, ContactAllowed};
 use crate::channel::expected_margin::ExpectedMargin;
+use crate::channel::next_best_channel::{self, NextBestChannel};
 use crate::channel::pressure::{self, Pressure};
 use crate::channel::sms_segments::SmsSegments;
 use crate::common::arguments::Arguments;
@@ -142,9 +145,12 @@ fn table() -> Vec<(Function, Option<&'static Arguments>)> {
         scalar(WeightedJaccard::new()),
         scalar(ChannelCost::new()),
         scalar(SmsSegments::new()),
+        scalar(BreakEvenRate::new()),
         scalar(ExpectedMargin::new()),
         aggregate(Consented::new(), &consented::ARGUMENTS),
         aggregate(Pressure::new(), &pressure::ARGUMENTS),
+        aggregate(ContactAllowed::new(), &contact_allowed::ARGUMENTS),
+        aggregate(NextBestChannel::new(), &next_best_channel::ARGUMENTS),
         aggregate(Auc::new(), &auc::ARGUMENTS),
         aggregate(LiftAt::new(), &lift_at::ARGUMENTS),
     ]

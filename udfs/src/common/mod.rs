@@ -7,6 +7,7 @@ pub(crate) mod arguments;
 pub(crate) mod bags;
 pub(crate) mod decay;
 mod kinds;
+pub(crate) mod labels;
 pub(crate) mod literals;
 pub(crate) mod numbers;
 pub(crate) mod sum;

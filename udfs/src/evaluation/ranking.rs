@@ -13,9 +13,9 @@ use datafusion_expr::EmitTo;
 use datafusion_expr::utils::format_state_name;
 use datafusion_functions_aggregate_common::aggregate::groups_accumulator::nulls::filter_to_nulls;
 
-use super::labels::Labels;
 use crate::common::aggregate::{GroupState, Groups};
 use crate::common::arguments::Arguments;
+use crate::common::labels::Labels;
 use crate::common::numbers::doubles;
 use crate::common::sum::known;
 
@@ -172,7 +172,7 @@ impl GroupState for Ranking {
             outcome = arguments
                 .check_number(0, scores[row])
                 .and_then(|()| cuts.map_or(Ok(()), |cuts| self.set_cut(group, cuts[row])))
-                .and_then(|()| labels.get(arguments, row))
+                .and_then(|()| labels.get(arguments, 1, row))
                 // −0 and 0 are one score; adding 0 makes them one number.
                 .map(|hit| self.push(group, (scores[row] + 0.0, hit)));
         });
