@@ -20,7 +20,13 @@ use crate::channel::sms_segments::SmsSegments;
 use crate::common::arguments::Arguments;
 use crate::common::literals::LiteralCheck;
 use crate::evaluation::auc::{self, Auc};
+use crate::evaluation::auc_ci::{self, AucCi};
+use crate::evaluation::brier::{self, Brier};
+use crate::evaluation::calibration_error::{self, CalibrationError};
 use crate::evaluation::lift_at::{self, LiftAt};
+use crate::evaluation::log_loss::{self, LogLoss};
+use crate::evaluation::precision_at::{self, PrecisionAt};
+use crate::evaluation::recall_at::{self, RecallAt};
 use crate::evidence::beta_fit::{self, BetaFit};
 use crate::evidence::effective_n::{self, EffectiveN};
 use crate::evidence::llr::Llr;
@@ -152,7 +158,13 @@ fn table() -> Vec<(Function, Option<&'static Arguments>)> {
         aggregate(ContactAllowed::new(), &contact_allowed::ARGUMENTS),
         aggregate(NextBestChannel::new(), &next_best_channel::ARGUMENTS),
         aggregate(Auc::new(), &auc::ARGUMENTS),
+        aggregate(AucCi::new(), &auc_ci::ARGUMENTS),
         aggregate(LiftAt::new(), &lift_at::ARGUMENTS),
+        aggregate(PrecisionAt::new(), &precision_at::ARGUMENTS),
+        aggregate(RecallAt::new(), &recall_at::ARGUMENTS),
+        aggregate(LogLoss::new(), &log_loss::ARGUMENTS),
+        aggregate(Brier::new(), &brier::ARGUMENTS),
+        aggregate(CalibrationError::new(), &calibration_error::ARGUMENTS),
     ]
 }
 
