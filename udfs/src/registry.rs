@@ -12,9 +12,12 @@ use datafusion_expr::{
 use crate::affinity::affinity::{self, Affinity};
 use crate::affinity::affinity_share::AffinityShare;
 use crate::affinity::decayed_sum::{self, DecayedSum};
+use crate::channel::break_even_rate::BreakEvenRate;
 use crate::channel::channel_cost::ChannelCost;
 use crate::channel::consented::{self, Consented};
+use crate::channel::contact_allowed::{self, ContactAllowed};
 use crate::channel::expected_margin::ExpectedMargin;
+use crate::channel::next_best_channel::{self, NextBestChannel};
 use crate::channel::pressure::{self, Pressure};
 use crate::channel::sms_segments::SmsSegments;
 use crate::clickstream::funnel_events::{self, FunnelEvents};
@@ -26,9 +29,21 @@ use crate::clickstream::sessionize::{self, Sessionize};
 use crate::clickstream::window_funnel::{self, WindowFunnel};
 use crate::common::literals::{Call, LiteralCheck};
 use crate::evaluation::auc::{self, Auc};
+use crate::evaluation::auc_ci::{self, AucCi};
+use crate::evaluation::brier::{self, Brier};
+use crate::evaluation::calibration_error::{self, CalibrationError};
 use crate::evaluation::lift_at::{self, LiftAt};
+use crate::evaluation::log_loss::{self, LogLoss};
+use crate::evaluation::precision_at::{self, PrecisionAt};
+use crate::evaluation::recall_at::{self, RecallAt};
+use crate::evidence::beta_fit::{self, BetaFit};
+use crate::evidence::effective_n::{self, EffectiveN};
+use crate::evidence::llr::Llr;
 use crate::evidence::min_support::MinSupport;
+use crate::evidence::root_llr::RootLlr;
+use crate::evidence::shrunk_rate::ShrunkRate;
 use crate::evidence::wilson_lower::WilsonLower;
+use crate::evidence::wilson_upper::WilsonUpper;
 use crate::lookalike::jaccard::Jaccard;
 use crate::lookalike::weighted_jaccard::WeightedJaccard;
 
@@ -146,6 +161,12 @@ fn table() -> Vec<(Function, Option<&'static dyn Call>)> {
         scalar(PathNgrams::new()),
         aggregate(Retention::new(), &retention::CALL),
         scalar(WilsonLower::new()),
+        scalar(WilsonUpper::new()),
+        scalar(ShrunkRate::new()),
+        aggregate(BetaFit::new(), &beta_fit::ARGUMENTS),
+        scalar(Llr::new()),
+        scalar(RootLlr::new()),
+        aggregate(EffectiveN::new(), &effective_n::ARGUMENTS),
         scalar(MinSupport::new()),
         aggregate(DecayedSum::new(), &decayed_sum::ARGUMENTS),
         aggregate(Affinity::new(), &affinity::ARGUMENTS),
@@ -154,11 +175,20 @@ fn table() -> Vec<(Function, Option<&'static dyn Call>)> {
         scalar(WeightedJaccard::new()),
         scalar(ChannelCost::new()),
         scalar(SmsSegments::new()),
+        scalar(BreakEvenRate::new()),
         scalar(ExpectedMargin::new()),
         aggregate(Consented::new(), &consented::ARGUMENTS),
         aggregate(Pressure::new(), &pressure::ARGUMENTS),
+        aggregate(ContactAllowed::new(), &contact_allowed::ARGUMENTS),
+        aggregate(NextBestChannel::new(), &next_best_channel::ARGUMENTS),
         aggregate(Auc::new(), &auc::ARGUMENTS),
+        aggregate(AucCi::new(), &auc_ci::ARGUMENTS),
         aggregate(LiftAt::new(), &lift_at::ARGUMENTS),
+        aggregate(PrecisionAt::new(), &precision_at::ARGUMENTS),
+        aggregate(RecallAt::new(), &recall_at::ARGUMENTS),
+        aggregate(LogLoss::new(), &log_loss::ARGUMENTS),
+        aggregate(Brier::new(), &brier::ARGUMENTS),
+        aggregate(CalibrationError::new(), &calibration_error::ARGUMENTS),
     ]
 }
 

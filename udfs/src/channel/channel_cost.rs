@@ -1,6 +1,5 @@
 //! `channel_cost(channel, messages)`: euros for messages, by the tariff of the session.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, Decimal128Array};
@@ -89,8 +88,7 @@ impl ScalarUDFImpl for ChannelCost {
         let [channel, messages] = args.args.as_slice() else {
             return internal_err!("channel_cost: expected 2 arguments");
         };
-        let session = args.config_options.extensions.get::<Tariff>();
-        let tariff = session.map_or_else(|| Cow::Owned(Tariff::default()), Cow::Borrowed);
+        let tariff = Tariff::of(&args.config_options);
         let constants = args
             .args
             .iter()
@@ -120,14 +118,7 @@ impl ScalarUDFImpl for ChannelCost {
 
 /// Micro-euros for so many messages.
 fn cost(tariff: &Tariff, channel: &str, messages: i64) -> Result<i128> {
-    let Some(price) = tariff.micros_per_thousand(channel) else {
-        let known: Vec<_> = tariff
-            .channels()
-            .map(|channel| format!("'{channel}'"))
-            .collect();
-        let expected = format!("one of {}", known.join(", "));
-        return Err(ARGUMENTS.invalid(0, &expected, format!("'{channel}'")));
-    };
+    let price = tariff.price(&ARGUMENTS, channel)?;
     ARGUMENTS.check_count(1, messages)?;
     let micros = (i128::from(price) * i128::from(messages) + 500).div_euclid(1000);
     if micros > LARGEST {

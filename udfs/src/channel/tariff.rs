@@ -1,10 +1,13 @@
 //! The prices of the channels: a session setting, `SET tariff.sms = '55'`.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use datafusion_common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
+use datafusion_common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
 use datafusion_common::{Result, config_err};
+
+use crate::common::arguments::Arguments;
 
 /// The price of a thousand messages of each channel, in euros with up to six decimals.
 ///
@@ -32,6 +35,21 @@ impl Tariff {
     /// Micro-euros for a thousand messages, `None` for an unknown channel.
     pub fn micros_per_thousand(&self, channel: &str) -> Option<i64> {
         self.prices.get(channel).copied()
+    }
+
+    /// The tariff of the session, or the default one.
+    pub(crate) fn of(options: &ConfigOptions) -> Cow<'_, Self> {
+        let session = options.extensions.get::<Self>();
+        session.map_or_else(|| Cow::Owned(Self::default()), Cow::Borrowed)
+    }
+
+    /// Micro-euros for a thousand messages; an unknown channel is an error of the first argument.
+    pub(crate) fn price(&self, arguments: &Arguments, channel: &str) -> Result<i64> {
+        self.micros_per_thousand(channel).ok_or_else(|| {
+            let known: Vec<_> = self.channels().map(|known| format!("'{known}'")).collect();
+            let expected = format!("one of {}", known.join(", "));
+            arguments.invalid(0, &expected, format!("'{channel}'"))
+        })
     }
 
     /// The known channels in alphabetical order.

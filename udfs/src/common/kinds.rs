@@ -44,6 +44,8 @@ pub(crate) enum Range {
     Confidence,
     /// 0 < x ≤ 1
     Share,
+    /// 1, 2, 3 …
+    Whole,
 }
 
 impl Kind {
@@ -112,6 +114,7 @@ impl Range {
                 Self::Probability => (0.0..=1.0).contains(&value),
                 Self::Confidence => value > 0.0 && value < 1.0,
                 Self::Share => value > 0.0 && value <= 1.0,
+                Self::Whole => value >= 1.0 && value.fract() == 0.0,
             }
     }
 
@@ -123,6 +126,7 @@ impl Range {
             Self::Probability => "between 0 and 1",
             Self::Confidence => "between 0 and 1, both excluded",
             Self::Share => "above 0 and at most 1",
+            Self::Whole => "a positive integer",
         }
     }
 }

@@ -7,10 +7,12 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use datafusion_common::{Result, ScalarValue, plan_err};
 use datafusion_expr::expr::{Alias, Cast, TryCast};
+use datafusion_expr::function::AccumulatorArgs;
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawWindowExpr};
-use datafusion_expr::{AggregateUDF, Expr, WindowFunctionDefinition, WindowUDF};
+use datafusion_expr::{AggregateUDF, ColumnarValue, Expr, WindowFunctionDefinition, WindowUDF};
 
 use super::arguments::Arguments;
 
@@ -135,5 +137,14 @@ fn literal(expr: &Expr) -> Option<ScalarValue> {
             literal(expr)?.cast_to(field.data_type()).ok()
         }
         _ => None,
+    }
+}
+
+/// The value of argument number `position` when it is the same for all rows: known even to a group without any.
+pub(crate) fn constant(args: &AccumulatorArgs<'_>, position: usize) -> Option<ScalarValue> {
+    let nothing = RecordBatch::new_empty(Arc::new(args.schema.clone()));
+    match args.exprs.get(position)?.evaluate(&nothing).ok()? {
+        ColumnarValue::Scalar(value) => Some(value),
+        ColumnarValue::Array(_) => None,
     }
 }

@@ -7,9 +7,11 @@ pub(crate) mod arguments;
 pub(crate) mod bags;
 pub(crate) mod decay;
 mod kinds;
+pub(crate) mod labels;
 pub(crate) mod literals;
 pub(crate) mod numbers;
 pub(crate) mod sum;
+pub(crate) mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod time;

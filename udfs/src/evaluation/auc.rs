@@ -9,7 +9,7 @@ use datafusion_expr::{
 };
 use datafusion_macros::user_doc;
 
-use super::ranking::{Measure, Ranking, Scored, ties};
+use super::ranking::{Kernel, Measure, Ranking, Scored, ties};
 use crate::common::aggregate::{Grouped, Plain};
 use crate::common::arguments::{Argument, Arguments, Kind, Range};
 
@@ -24,7 +24,7 @@ pub(crate) static ARGUMENTS: Arguments = Arguments {
 
 static MEASURE: Measure = Measure {
     arguments: &ARGUMENTS,
-    kernel: |rows, _| area(rows),
+    kernel: Kernel::Number(|rows, _| area(rows)),
 };
 
 #[user_doc(
@@ -110,7 +110,7 @@ impl AggregateUDFImpl for Auc {
 }
 
 /// Counts pairs in integers, so that the order of tied rows cannot matter. `rows` are sorted by score.
-fn area(rows: &[Scored]) -> Option<f64> {
+pub(super) fn area(rows: &[Scored]) -> Option<f64> {
     let (mut hits, mut misses, mut doubled_wins) = (0_u128, 0_u128, 0_u128);
     for (size, hits_here) in ties(rows) {
         let misses_here = (size - hits_here) as u128;

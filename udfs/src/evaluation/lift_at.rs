@@ -9,7 +9,7 @@ use datafusion_expr::{
 };
 use datafusion_macros::user_doc;
 
-use super::ranking::{Measure, Ranking, Scored, ties};
+use super::ranking::{Kernel, Measure, Ranking, Scored, expected_hits, hits_of_both};
 use crate::common::aggregate::{Grouped, Plain};
 use crate::common::arguments::{Argument, Arguments, Kind, Range};
 
@@ -25,7 +25,7 @@ pub(crate) static ARGUMENTS: Arguments = Arguments {
 
 static MEASURE: Measure = Measure {
     arguments: &ARGUMENTS,
-    kernel: lift,
+    kernel: Kernel::Number(lift),
 };
 
 #[user_doc(
@@ -116,22 +116,9 @@ impl AggregateUDFImpl for LiftAt {
 
 /// `rows` are sorted by score, ascending.
 fn lift(rows: &[Scored], share: f64) -> Option<f64> {
-    let hits = rows.iter().filter(|row| row.1).count();
-    if hits == 0 || hits == rows.len() {
-        return None;
-    }
+    let hits = hits_of_both(rows)? as f64;
     let cut = share * rows.len() as f64;
-    let (mut taken, mut expected_hits) = (0.0, 0.0);
-    for (size, hits_here) in ties(rows).rev() {
-        let size = size as f64;
-        let part = (cut - taken).min(size);
-        expected_hits += hits_here as f64 * (part / size);
-        taken += part;
-        if taken >= cut {
-            break;
-        }
-    }
-    Some(expected_hits / cut / (hits as f64 / rows.len() as f64))
+    Some(expected_hits(rows, cut) / cut / (hits / rows.len() as f64))
 }
 
 #[cfg(test)]

@@ -5,17 +5,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, LargeListArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, LargeListArray, StructArray,
+};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Float64Type};
 use datafusion_common::{Result, exec_err, internal_err};
 use datafusion_expr::EmitTo;
 use datafusion_expr::utils::format_state_name;
 use datafusion_functions_aggregate_common::aggregate::groups_accumulator::nulls::filter_to_nulls;
 
-use super::labels::Labels;
 use crate::common::aggregate::{GroupState, Groups};
 use crate::common::arguments::Arguments;
+use crate::common::labels::Labels;
 use crate::common::numbers::doubles;
 use crate::common::sum::known;
 
@@ -27,10 +29,27 @@ pub(crate) type Scored = (f64, bool);
 #[derive(Debug)]
 pub(crate) struct Measure {
     pub(crate) arguments: &'static Arguments,
-    pub(crate) kernel: fn(&[Scored], f64) -> Option<f64>,
+    pub(crate) kernel: Kernel,
+}
+
+/// What a measure makes of the rows and the cut of one group.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kernel {
+    /// DOUBLE.
+    Number(fn(&[Scored], f64) -> Option<f64>),
+    /// STRUCT<auc, low, high>.
+    Interval(fn(&[Scored]) -> Option<[f64; 3]>),
 }
 
 impl Measure {
+    /// The type of the result.
+    pub(crate) fn result_type(&self) -> DataType {
+        match self.kernel {
+            Kernel::Number(_) => DataType::Float64,
+            Kernel::Interval(_) => DataType::Struct(interval_fields()),
+        }
+    }
+
     fn has_cut(&self) -> bool {
         self.arguments.list.len() > 2
     }
@@ -172,7 +191,7 @@ impl GroupState for Ranking {
             outcome = arguments
                 .check_number(0, scores[row])
                 .and_then(|()| cuts.map_or(Ok(()), |cuts| self.set_cut(group, cuts[row])))
-                .and_then(|()| labels.get(arguments, row))
+                .and_then(|()| labels.get(arguments, 1, row))
                 // −0 and 0 are one score; adding 0 makes them one number.
                 .map(|hit| self.push(group, (scores[row] + 0.0, hit)));
         });
@@ -243,13 +262,33 @@ impl GroupState for Ranking {
     fn finish(self) -> Result<ArrayRef> {
         let (mut rows, counts) = self.by_group();
         let mut rest = rows.as_mut_slice();
-        let results = counts.iter().zip(&self.cuts).map(|(&count, &cut)| {
+        let mut groups = counts.iter().map(|&count| {
             let (group, others) = std::mem::take(&mut rest).split_at_mut(count);
             rest = others;
             group.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-            (self.measure.kernel)(group, cut)
+            &*group
         });
-        Ok(Arc::new(results.collect::<Float64Array>()))
+        match self.measure.kernel {
+            Kernel::Number(kernel) => {
+                let results = groups
+                    .zip(&self.cuts)
+                    .map(|(group, &cut)| kernel(group, cut));
+                Ok(Arc::new(results.collect::<Float64Array>()))
+            }
+            Kernel::Interval(kernel) => {
+                let results: Vec<_> = groups.by_ref().map(kernel).collect();
+                let columns = [0, 1, 2].map(|part| -> ArrayRef {
+                    let column = results.iter().map(|result| result.map(|parts| parts[part]));
+                    Arc::new(column.collect::<Float64Array>())
+                });
+                Ok(Arc::new(StructArray::try_new_with_length(
+                    interval_fields(),
+                    columns.to_vec(),
+                    None,
+                    results.len(),
+                )?))
+            }
+        }
     }
 
     fn into_state(self) -> Result<Vec<ArrayRef>> {
@@ -280,6 +319,33 @@ impl GroupState for Ranking {
             + self.groups.capacity() * size_of::<u32>()
             + self.cuts.capacity() * size_of::<f64>()
     }
+}
+
+fn interval_fields() -> Fields {
+    let parts = ["auc", "low", "high"].map(|part| Field::new(part, DataType::Float64, true));
+    Fields::from(parts.to_vec())
+}
+
+/// How many hits the best `cut` rows are expected to have; `rows` are sorted by score, ascending. A cut inside a
+/// tie, or inside a row, takes its share of the tie's hits.
+pub(crate) fn expected_hits(rows: &[Scored], cut: f64) -> f64 {
+    let (mut taken, mut expected) = (0.0, 0.0);
+    for (size, hits) in ties(rows).rev() {
+        let size = size as f64;
+        let part = (cut - taken).min(size);
+        expected += hits as f64 * (part / size);
+        taken += part;
+        if taken >= cut {
+            break;
+        }
+    }
+    expected
+}
+
+/// The number of hits, when there are both hits and misses.
+pub(crate) fn hits_of_both(rows: &[Scored]) -> Option<usize> {
+    let hits = rows.iter().filter(|row| row.1).count();
+    (hits > 0 && hits < rows.len()).then_some(hits)
 }
 
 /// Runs of equal scores, from the lowest: the number of rows and of hits in each.

@@ -1,6 +1,46 @@
 //! The normal quantile, and Wilson's interval of a rate.
 
+use datafusion_common::Result;
 use libm::erfc;
+
+use crate::common::arguments::{Argument, Arguments, Kind, Range};
+
+/// The arguments of both bounds.
+pub(super) const BOUND_ARGUMENTS: &[Argument] = &[
+    Argument::new("successes", Kind::Number(Range::NonNegative)),
+    Argument::new("trials", Kind::Number(Range::NonNegative)),
+    Argument::new("confidence", Kind::Number(Range::Confidence)),
+];
+pub(super) const BOUND_DEFAULTS: [f64; 3] = [0.0, 0.0, 0.95];
+
+/// The kernel of both bounds, (low, high); `None` without trials. It remembers the quantile, because the
+/// confidence is mostly the same for all rows.
+pub(super) fn bounds(
+    arguments: &'static Arguments,
+) -> impl FnMut([f64; 3]) -> Result<Option<(f64, f64)>> {
+    let mut quantile = None;
+    move |[successes, trials, confidence]| {
+        check_successes(arguments, successes, trials)?;
+        if trials == 0.0 {
+            return Ok(None);
+        }
+        let z = match quantile {
+            Some((known, z)) if confidence.total_cmp(&known).is_eq() => z,
+            _ => upper_quantile((1.0 - confidence) / 2.0),
+        };
+        quantile = Some((confidence, z));
+        Ok(Some(wilson_interval(successes, trials, z)))
+    }
+}
+
+/// Fails when there are more successes, the first argument, than trials.
+pub(super) fn check_successes(arguments: &Arguments, successes: f64, trials: f64) -> Result<()> {
+    if successes > trials {
+        let expected = format!("at most trials ({trials})");
+        return Err(arguments.invalid(0, &expected, successes));
+    }
+    Ok(())
+}
 
 /// The score z that a share `tail` of a normal distribution exceeds, 0 < `tail` ≤ 0.5; to about 1e-15.
 ///

@@ -8,20 +8,15 @@ use datafusion_expr::{
 };
 use datafusion_macros::user_doc;
 
-use super::interval::{upper_quantile, wilson_interval};
-use crate::common::arguments::{Argument, Arguments, Kind, Range};
+use super::interval::{BOUND_ARGUMENTS, BOUND_DEFAULTS, bounds};
+use crate::common::arguments::Arguments;
 use crate::common::numbers::{evaluate, return_field};
 
 static ARGUMENTS: Arguments = Arguments {
     function: "wilson_lower",
     counts: &[2, 3],
-    list: &[
-        Argument::new("successes", Kind::Number(Range::NonNegative)),
-        Argument::new("trials", Kind::Number(Range::NonNegative)),
-        Argument::new("confidence", Kind::Number(Range::Confidence)),
-    ],
+    list: BOUND_ARGUMENTS,
 };
-const DEFAULTS: [f64; 3] = [0.0, 0.0, 0.95];
 
 #[user_doc(
     doc_section(label = "Evidence"),
@@ -74,11 +69,11 @@ impl ScalarUDFImpl for WilsonLower {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        return_field(&ARGUMENTS, DEFAULTS, &args, lower_bound())
+        return_field(&ARGUMENTS, BOUND_DEFAULTS, &args, lower_bound())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        evaluate(&ARGUMENTS, DEFAULTS, &args, lower_bound())
+        evaluate(&ARGUMENTS, BOUND_DEFAULTS, &args, lower_bound())
     }
 
     fn documentation(&self) -> Option<&Documentation> {
@@ -86,24 +81,9 @@ impl ScalarUDFImpl for WilsonLower {
     }
 }
 
-/// The kernel; it remembers the quantile, because the confidence is mostly the same for all rows.
 fn lower_bound() -> impl FnMut([f64; 3]) -> Result<Option<f64>> {
-    let mut quantile = None;
-    move |[successes, trials, confidence]| {
-        if successes > trials {
-            let expected = format!("at most trials ({trials})");
-            return Err(ARGUMENTS.invalid(0, &expected, successes));
-        }
-        if trials == 0.0 {
-            return Ok(None);
-        }
-        let z = match quantile {
-            Some((known, z)) if confidence.total_cmp(&known).is_eq() => z,
-            _ => upper_quantile((1.0 - confidence) / 2.0),
-        };
-        quantile = Some((confidence, z));
-        Ok(Some(wilson_interval(successes, trials, z).0))
-    }
+    let mut bounds = bounds(&ARGUMENTS);
+    move |row| Ok(bounds(row)?.map(|(low, _)| low))
 }
 
 #[cfg(test)]

@@ -13,9 +13,7 @@ use crate::common::decay::decayed_weights;
 use crate::common::numbers::finite_result;
 use crate::common::sum::{DoubleDouble, known};
 use crate::common::time::{from_ticks, ticks};
-
-/// Below this, Σw² has lost digits or is gone: the decayed weights are no evidence of anything.
-const LEAST_SQUARES: f64 = f64::MIN_POSITIVE / f64::EPSILON;
+use crate::evidence::effective_n::effective_number;
 
 /// The fields of the result, when events have this time type.
 pub(super) fn result_fields(event_time: &DataType) -> Fields {
@@ -52,14 +50,8 @@ impl Interest {
         last: i64::MIN,
     };
 
-    /// Kish's effective sample size. At most the number of events (Cauchy–Schwarz), whatever rounding says.
     fn evidence(&self) -> f64 {
-        match (self.score.value(), self.squares.value()) {
-            (Some(sum), Some(squares)) if squares >= LEAST_SQUARES => {
-                (sum * sum / squares).min(self.events as f64)
-            }
-            _ => 0.0,
-        }
+        effective_number(self.score, self.squares, self.events)
     }
 }
 

@@ -1,33 +1,34 @@
-//! What really happened: the labels of scored rows.
+//! Yes or no: booleans, or the numbers 1 and 0.
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::Int64Type;
 use datafusion_common::Result;
 
-use crate::common::arguments::Arguments;
+use super::arguments::Arguments;
 
 /// A label column: booleans, or integers that are 0 or 1.
-pub(super) enum Labels<'a> {
+pub(crate) enum Labels<'a> {
     Booleans(&'a BooleanArray),
     Integers(&'a [i64]),
 }
 
 impl<'a> Labels<'a> {
-    pub(super) fn new(label: &'a ArrayRef) -> Self {
+    pub(crate) fn new(label: &'a ArrayRef) -> Self {
         match label.as_boolean_opt() {
             Some(labels) => Self::Booleans(labels),
             None => Self::Integers(label.as_primitive::<Int64Type>().values()),
         }
     }
 
-    /// Whether the row is a hit; a number other than 0 and 1 is an error of the second argument.
-    pub(super) fn get(&self, arguments: &Arguments, row: usize) -> Result<bool> {
+    /// Whether the row, which is not NULL, says yes; a number other than 0 and 1 is an error of argument number
+    /// `position`.
+    pub(crate) fn get(&self, arguments: &Arguments, position: usize, row: usize) -> Result<bool> {
         match self {
             Self::Booleans(labels) => Ok(labels.value(row)),
             Self::Integers(labels) => match labels[row] {
                 0 => Ok(false),
                 1 => Ok(true),
-                other => Err(arguments.invalid(1, "BOOLEAN, 0 or 1", other)),
+                other => Err(arguments.invalid(position, "BOOLEAN, 0 or 1", other)),
             },
         }
     }
