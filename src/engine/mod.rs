@@ -7,6 +7,7 @@
 mod bind;
 mod catalog;
 mod diagnose;
+mod dialect;
 mod files;
 mod join_order;
 mod memory;
@@ -28,6 +29,7 @@ use datafusion::sql::parser::Statement;
 
 pub use bind::{Params, Value};
 pub(crate) use bind::{is_date, is_number};
+pub(crate) use dialect::AnalystDialect;
 pub use query::{Progress, Query};
 pub use sql::{parse, tables_read};
 

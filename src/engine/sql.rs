@@ -7,9 +7,8 @@ use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{
     Query, SelectFlavor, SelectItem, SetExpr, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
-use datafusion::sql::sqlparser::dialect::DuckDbDialect;
 
-use super::diagnose;
+use super::{AnalystDialect, diagnose};
 use crate::error::Result;
 
 /// Splits SQL text into statements, in DuckDB's dialect.
@@ -20,7 +19,7 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
     // Editors on Windows put an invisible mark at the start of a file.
     let sql = sql.trim_start_matches('\u{feff}');
     let statements = DFParserBuilder::new(sql)
-        .with_dialect(&DuckDbDialect {})
+        .with_dialect(&AnalystDialect)
         .build()
         .and_then(|mut parser| parser.parse_statements())
         .map_err(|error| diagnose::explain(error, &[]))?;
@@ -104,6 +103,20 @@ mod tests {
             "SELECT 1 FROM (FROM t SELECT *) UNION ALL FROM u SELECT *"
         );
         assert_eq!(reparsed("FROM t SELECT a"), "FROM t SELECT a");
+    }
+
+    #[test]
+    fn conditions_can_be_arguments() {
+        let sql = "SELECT f(a = 1 AND b = 2, c => 3), [x -> x + 1], {'k': 1} FROM t";
+        let statement = reparsed(sql);
+        assert!(
+            statement.starts_with("SELECT f(a = 1 AND b = 2, c => 3)"),
+            "{statement}"
+        );
+        let Statement::Statement(inner) = &parse("SELECT f(a = 1)").unwrap()[0] else {
+            panic!("not a statement")
+        };
+        assert!(format!("{inner:?}").contains("Unnamed"), "{inner:?}");
     }
 
     #[test]

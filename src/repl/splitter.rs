@@ -1,7 +1,8 @@
 //! Cuts lines of input into dot-commands and whole statements.
 
-use datafusion::sql::sqlparser::dialect::DuckDbDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::engine::AnalystDialect;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(super) fn state(text: &str) -> State {
         return State::Whole(Piece::Command(command.trim().to_owned()));
     }
     // Quotes that are not closed yet do not tokenize: the statement goes on.
-    let Ok(tokens) = Tokenizer::new(&DuckDbDialect {}, text).tokenize() else {
+    let Ok(tokens) = Tokenizer::new(&AnalystDialect, text).tokenize() else {
         return State::Open;
     };
     let last = tokens
