@@ -237,7 +237,6 @@ impl Log {
         for group in 0..self.count {
             places[group + 1] += places[group];
         }
-        let bounds = places.clone();
         let mut ticks = vec![0; self.ticks.len()];
         let mut met = vec![0; self.met.len()];
         let events = self.ticks.iter().zip(&self.met);
@@ -247,8 +246,11 @@ impl Log {
             met[*place] = set;
             *place += 1;
         }
-        for (group, bounds) in bounds.windows(2).enumerate() {
-            self.groups[bounds[0]..bounds[1]].fill(group as u32);
+        // Now the place of each group is its end.
+        let mut start = 0;
+        for (group, &end) in places[..self.count].iter().enumerate() {
+            self.groups[start..end].fill(group as u32);
+            start = end;
         }
         self.ticks = ticks;
         self.met = met;

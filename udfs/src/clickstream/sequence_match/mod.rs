@@ -48,8 +48,8 @@ the rows in which at least one condition is true, in the order of their times; t
 of the conditions. The pattern language is that of ClickHouse. `(?1)` is an event that meets condition 1, `.` any \
 event; two that stand side by side follow each other at once. `.*` between them lets any number of events lie \
 between. `(?t<=1800)` does so too, and limits the seconds from the event before it to the one after it; it knows \
-`<=`, `<`, `>=`, `>`, `==`, several together all hold, and `.*` beside it changes nothing. Takes time in \
-proportion to the events, whatever the pattern.",
+`<=`, `<`, `>=`, `>`, `==`, several together all hold, and `.*` beside it changes nothing (in ClickHouse a time after \
+`.*` counts from where `.*` ends). Takes time in proportion to the events, whatever the pattern.",
     syntax_example = "sequence_match(pattern, event_time, c1, …, cN)",
     sql_example = r"```sql
 SELECT visitor, sequence_match('(?1).*(?t<=1800)(?2)', at, (what = 'cart'), (what = 'buy')) AS bought_soon
