@@ -110,12 +110,12 @@ impl Privacy {
         };
         let key = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
         let key = key.strip_suffix(b"\r").unwrap_or(key);
-        match Key::new(key) {
-            Some(key) => Ok(key),
-            None => exec_err!(
-                "pseudonymize: the key in {place} is shorter than {SHORTEST} bytes; hint: openssl rand -hex 32"
-            ),
+        if let Some(key) = Key::new(key) {
+            return Ok(key);
         }
+        exec_err!(
+            "pseudonymize: the key in {place} is shorter than {SHORTEST} bytes; hint: openssl rand -hex 32"
+        )
     }
 }
 

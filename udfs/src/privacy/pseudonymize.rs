@@ -102,7 +102,7 @@ impl ScalarUDFImpl for Pseudonymize {
         let codes = match keys.first() {
             None => {
                 let session = args.config_options.extensions.get::<Privacy>();
-                codes(&texts, session.unwrap_or(&Privacy::default()))?
+                codes(&texts, session)?
             }
             Some(ColumnarValue::Scalar(key)) if !key.is_null() => return exec_err!("{KEY_IN_SQL}"),
             Some(keys) => codes_by_row(&texts, &keys.to_array(rows)?)?,
@@ -118,12 +118,13 @@ impl ScalarUDFImpl for Pseudonymize {
     }
 }
 
-fn codes(texts: &ArrayRef, privacy: &Privacy) -> Result<StringViewArray> {
+fn codes(texts: &ArrayRef, privacy: Option<&Privacy>) -> Result<StringViewArray> {
     let texts = texts.as_string_view();
     if texts.null_count() == texts.len() {
         return Ok(StringViewArray::new_null(texts.len()));
     }
-    let key = privacy.key()?;
+    let unset = Privacy::default();
+    let key = privacy.unwrap_or(&unset).key()?;
     Ok(texts
         .iter()
         .map(|text| text.map(|text| key.code(text)))

@@ -137,12 +137,11 @@ fn result_fields() -> Fields {
 }
 
 fn add(total: &mut Total<4, 2>, [p_convert, margin, planned_cost]: [Option<f64>; 3]) -> Result<()> {
-    let (p, margin) = match (p_convert, margin) {
-        (Some(p), Some(margin)) => (p, margin),
-        _ => {
-            total.counts[1] += 1;
-            (0.0, 0.0)
-        }
+    let (p, margin) = if let (Some(p), Some(margin)) = (p_convert, margin) {
+        (p, margin)
+    } else {
+        total.counts[1] += 1;
+        (0.0, 0.0)
     };
     total.counts[0] += 1;
     let cost = planned_cost.unwrap_or(0.0);
@@ -232,7 +231,7 @@ mod tests {
     #[test]
     fn the_interval_of_many_equal_prospects_is_that_of_a_binomial() {
         // 1000 conversions at 10 %, 20 € each: 2000 € ± 1.96 · 20 · √90.
-        let ([value, low, high], counts) = result(&[[Some(0.1), Some(20.0), Some(0.5)]; 1000]);
+        let ([value, low, high], counts) = result(&vec![[Some(0.1), Some(20.0), Some(0.5)]; 1000]);
         let spread = 1.959_963_984_540_054 * 20.0 * 90.0_f64.sqrt();
         assert!((value.unwrap() - 1500.0).abs() < 1e-9);
         assert!((low.unwrap() - (1500.0 - spread)).abs() < 1e-9);
