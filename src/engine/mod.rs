@@ -34,7 +34,7 @@ pub use query::{Progress, Query};
 pub use sql::{parse, tables_read};
 
 use crate::error::{Error, Result};
-use crate::project::{Limits, Project, Table};
+use crate::project::{KeySource, Limits, Project, Table};
 use catalog::ProjectSchema;
 
 const CATALOG: &str = "jumeau";
@@ -80,7 +80,8 @@ impl Engine {
             .with_information_schema(true)
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
-            .with_option_extension(jumeau_udfs::Tariff::default());
+            .with_option_extension(jumeau_udfs::Tariff::default())
+            .with_option_extension(jumeau_udfs::Privacy::default());
         let options = config.options_mut();
         options
             .set("datafusion.sql_parser.dialect", "duckdb")
@@ -88,6 +89,15 @@ impl Engine {
         for (channel, price) in &project.tariff {
             options
                 .set(&format!("tariff.{channel}"), price)
+                .map_err(|error| diagnose::explain(error, &[]).into_usage())?;
+        }
+        if let Some(source) = &project.key {
+            let (name, value) = match source {
+                KeySource::Environment(name) => ("privacy.key_env", name),
+                KeySource::File(path) => ("privacy.key_file", path),
+            };
+            options
+                .set(name, value)
                 .map_err(|error| diagnose::explain(error, &[]).into_usage())?;
         }
 

@@ -3,6 +3,7 @@
 //! A project is plain data. Nothing is opened here: `engine` opens a table when a query first reads it.
 
 mod limits;
+mod privacy;
 mod substitute;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use limits::{Bytes, Limits};
+pub use privacy::KeySource;
 
 use crate::error::{Error, Result};
 
@@ -28,6 +30,8 @@ pub struct Project {
     pub views: BTreeMap<String, PathBuf>,
     /// Euros per thousand messages, by channel.
     pub tariff: BTreeMap<String, String>,
+    /// Where the key of `pseudonymize` is.
+    pub key: Option<KeySource>,
     /// Memory, threads, spill folder.
     pub limits: Limits,
 }
@@ -94,6 +98,8 @@ struct File {
     #[serde(default)]
     tariff: BTreeMap<String, toml::Value>,
     #[serde(default)]
+    privacy: BTreeMap<String, toml::Value>,
+    #[serde(default)]
     limits: Limits,
 }
 
@@ -134,7 +140,7 @@ impl Project {
     fn parse(text: &str, folder: PathBuf) -> Result<Self> {
         let file: File = toml::from_str(text).map_err(|error| {
             Error::usage(error.to_string().trim_end().to_owned())
-                .hint("a project has [tables.NAME], [views], [tariff] and [limits]")
+                .hint("a project has [tables.NAME], [views], [tariff], [privacy] and [limits]")
         })?;
         let mut tables = file.tables;
         for (name, table) in &mut tables {
@@ -150,11 +156,13 @@ impl Project {
             .into_iter()
             .map(|(channel, price)| price_text(&channel, &price).map(|price| (channel, price)))
             .collect::<Result<_>>()?;
+        let key = privacy::key_source(&file.privacy, &folder)?;
         Ok(Self {
             folder,
             tables,
             views: file.views,
             tariff,
+            key,
             limits: file.limits,
         })
     }

@@ -259,7 +259,7 @@ fn a_malformed_project_names_the_line() {
     3 | sorted = true
       | ^^^^^^
     unknown field `sorted`, expected one of `path`, `format`, `partitioned_by`, `sort_order`, `header`, `delimiter`, `columns`
-    hint: a project has [tables.NAME], [views], [tariff] and [limits]
+    hint: a project has [tables.NAME], [views], [tariff], [privacy] and [limits]
     "#);
     assert_snapshot!(transcript(folder.path(), &["query", "SELECT 1", "--project", "no.toml"]), @r#"
     exit code: 2

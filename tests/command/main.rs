@@ -6,6 +6,7 @@ mod bad_input;
 mod examples;
 mod notebooks;
 mod packs;
+mod privacy;
 mod prompt;
 mod query;
 mod readme;

@@ -5,7 +5,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::Result;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use jumeau_udfs::Tariff;
+use jumeau_udfs::{Privacy, Tariff};
 use sqllogictest::{DB, DBOutput, DefaultColumnType};
 
 /// Runs statements one after the other, as `sqllogictest` asks for.
@@ -20,6 +20,7 @@ impl Session {
         let mut config = SessionConfig::new().with_information_schema(true);
         let options = config.options_mut();
         options.extensions.insert(Tariff::default());
+        options.extensions.insert(Privacy::default());
         options.set("datafusion.sql_parser.dialect", "duckdb")?;
         for (name, value) in settings {
             options.set(name, value)?;

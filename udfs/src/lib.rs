@@ -1,7 +1,8 @@
 //! SQL functions for prospect relationship management, for any DataFusion program.
 //!
 //! [`register_all`] adds every function to a session; [`Tariff`] is the session setting that holds the prices of
-//! the channels. The crate does no I/O and knows nothing of a command line.
+//! the channels, and [`Privacy`] the one that says where the key of `pseudonymize` is. That key is all that the
+//! crate ever reads; it knows nothing of a command line.
 //!
 //! * One function is one file: documentation, signature, a thin trait impl, a free kernel, tests.
 //! * `common` holds what functions share. Its argument table drives type coercion and every check of a value.
@@ -14,7 +15,10 @@ mod common;
 mod evaluation;
 mod evidence;
 mod lookalike;
+mod privacy;
 pub mod registry;
+mod value;
 
 pub use channel::tariff::Tariff;
+pub use privacy::key::Privacy;
 pub use registry::{Function, all, reference_markdown, register_all};

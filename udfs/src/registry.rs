@@ -44,8 +44,14 @@ use crate::evidence::root_llr::RootLlr;
 use crate::evidence::shrunk_rate::ShrunkRate;
 use crate::evidence::wilson_lower::WilsonLower;
 use crate::evidence::wilson_upper::WilsonUpper;
+use crate::lookalike::gower::Gower;
 use crate::lookalike::jaccard::Jaccard;
+use crate::lookalike::overlap_coefficient::OverlapCoefficient;
 use crate::lookalike::weighted_jaccard::WeightedJaccard;
+use crate::privacy::pseudonymize::Pseudonymize;
+use crate::privacy::retention_due::RetentionDue;
+use crate::value::portfolio_value::{self, PortfolioValue};
+use crate::value::rfm::{self, Rfm};
 
 /// A function of any kind.
 #[derive(Debug, Clone)]
@@ -173,6 +179,8 @@ fn table() -> Vec<(Function, Option<&'static dyn Call>)> {
         scalar(AffinityShare::new()),
         scalar(Jaccard::new()),
         scalar(WeightedJaccard::new()),
+        scalar(OverlapCoefficient::new()),
+        scalar(Gower::new()),
         scalar(ChannelCost::new()),
         scalar(SmsSegments::new()),
         scalar(BreakEvenRate::new()),
@@ -181,6 +189,10 @@ fn table() -> Vec<(Function, Option<&'static dyn Call>)> {
         aggregate(Pressure::new(), &pressure::ARGUMENTS),
         aggregate(ContactAllowed::new(), &contact_allowed::ARGUMENTS),
         aggregate(NextBestChannel::new(), &next_best_channel::ARGUMENTS),
+        aggregate(Rfm::new(), &rfm::ARGUMENTS),
+        aggregate(PortfolioValue::new(), &portfolio_value::ARGUMENTS),
+        scalar(Pseudonymize::new()),
+        scalar(RetentionDue::new()),
         aggregate(Auc::new(), &auc::ARGUMENTS),
         aggregate(AucCi::new(), &auc_ci::ARGUMENTS),
         aggregate(LiftAt::new(), &lift_at::ARGUMENTS),

@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn no_cap_is_no_cap_and_zero_is_never() {
-        assert!(result(&[(Some(99), None); 1000]));
+        assert!(result(&[(Some(99), None); 100]));
         assert!(!result(&[(None, Some(0))]));
         assert!(
             !result(&[(Some(99), Some(5)), (None, Some(1))]),

@@ -11,7 +11,7 @@ use datafusion_common::{DataFusionError, Result, ScalarValue, exec_datafusion_er
 use datafusion_expr::ReturnFieldArgs;
 
 use super::kinds::is_text;
-pub(crate) use super::kinds::{HALF_LIFE, Kind, MOMENT, Range, plain};
+pub(crate) use super::kinds::{HALF_LIFE, Kind, MOMENT, MONEY, Range, plain};
 
 /// The arguments of one function.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl Arguments {
         literal: &ScalarValue,
     ) -> Result<()> {
         match argument.kind {
-            Kind::Number(_) if literal.data_type().is_numeric() => {
+            Kind::Number(_) | Kind::Money if literal.data_type().is_numeric() => {
                 match literal.cast_to(&DataType::Float64)? {
                     ScalarValue::Float64(Some(value)) => self.check_number(position, value),
                     _ => Ok(()),

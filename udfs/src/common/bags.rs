@@ -75,6 +75,17 @@ pub(crate) fn evaluate(
     args: &ScalarFunctionArgs,
     read: impl Fn(usize, &ArrayRef) -> Result<Bags>,
 ) -> Result<ColumnarValue> {
+    evaluate_with(arguments, args, read, |overlap, _| overlap.total)
+}
+
+/// Like [`evaluate`] with another whole than the total: `whole` gets the overlap and the numbers of elements of
+/// both bags.
+pub(crate) fn evaluate_with(
+    arguments: &Arguments,
+    args: &ScalarFunctionArgs,
+    read: impl Fn(usize, &ArrayRef) -> Result<Bags>,
+    whole: impl Fn(Overlap, [usize; 2]) -> f64,
+) -> Result<ColumnarValue> {
     // A constant is encoded once, not once a row.
     let side = |position: usize| -> Result<(Bags, bool)> {
         let value = &args.args[position];
@@ -87,12 +98,14 @@ pub(crate) fn evaluate(
     let row_result = |row: usize| {
         let left_row = if left_constant { 0 } else { row };
         let right_row = if right_constant { 0 } else { row };
-        match overlap(&left, left_row, &right, right_row) {
-            Some(Overlap { shared, total }) if total > 0.0 => {
-                finite_result(arguments, total).map(|total| Some(shared / total))
-            }
-            _ => Ok(None),
+        let Some(overlap) = overlap(&left, left_row, &right, right_row) else {
+            return Ok(None);
+        };
+        let whole = whole(overlap, [left.len(left_row), right.len(right_row)]);
+        if whole == 0.0 {
+            return Ok(None);
         }
+        finite_result(arguments, whole).map(|whole| Some(overlap.shared / whole))
     };
     if left_constant && right_constant {
         return Ok(ColumnarValue::Scalar(ScalarValue::Float64(row_result(0)?)));
@@ -215,6 +228,10 @@ impl Bags {
             }
         }
         self.bounds.push(self.elements.len());
+    }
+
+    fn len(&self, row: usize) -> usize {
+        self.bounds[row + 1] - self.bounds[row]
     }
 
     fn is_known(&self, row: usize) -> bool {

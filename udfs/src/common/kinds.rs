@@ -7,6 +7,9 @@ pub(crate) const HALF_LIFE: DataType = DataType::Interval(IntervalUnit::MonthDay
 /// The type of a point in time that was given as text or as NULL.
 pub(crate) const MOMENT: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
+/// The type of exact money inside an aggregate, before it is known to fit DECIMAL(18,6).
+pub(crate) const MONEY: DataType = DataType::Decimal128(38, 6);
+
 /// What an argument accepts. An untyped NULL is accepted everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -14,6 +17,8 @@ pub(crate) enum Kind {
     Any,
     /// Any integer, decimal or float; becomes DOUBLE.
     Number(Range),
+    /// Any number of euros; a float stays DOUBLE, all others become DECIMAL(38,6).
+    Money,
     /// Any integer that is not negative; becomes BIGINT.
     Count,
     /// A BOOLEAN, or an integer that is 0 or 1.
@@ -30,6 +35,8 @@ pub(crate) enum Kind {
     List,
     /// A map; the function unifies the key types.
     Map,
+    /// A struct; the function unifies the types of the fields.
+    Struct,
 }
 
 /// The values that a number may take. NaN and infinities are never among them.
@@ -55,6 +62,8 @@ impl Kind {
         match (self, plain) {
             (Self::Any, _) => Some(given.clone()),
             (Self::Number(_), t) if t.is_numeric() || t.is_null() => Some(DataType::Float64),
+            (Self::Money, t) if t.is_floating() => Some(DataType::Float64),
+            (Self::Money, t) if t.is_numeric() || t.is_null() => Some(MONEY),
             (Self::Count, t) if t.is_integer() || t.is_null() => Some(DataType::Int64),
             (Self::Label, DataType::Boolean | DataType::Null) => Some(DataType::Boolean),
             (Self::Label, t) if t.is_integer() => Some(DataType::Int64),
@@ -78,7 +87,8 @@ impl Kind {
                 | DataType::LargeListView(_)
                 | DataType::Null,
             )
-            | (Self::Map, DataType::Map(_, _) | DataType::Null) => Some(plain.clone()),
+            | (Self::Map, DataType::Map(_, _) | DataType::Null)
+            | (Self::Struct, DataType::Struct(_) | DataType::Null) => Some(plain.clone()),
             _ => None,
         }
     }
@@ -87,7 +97,7 @@ impl Kind {
     pub(super) fn expected(self) -> (&'static str, &'static str) {
         match self {
             Self::Any => ("a value", ""),
-            Self::Number(_) => ("a number", "; hint: cast it, e.g. $::DOUBLE"),
+            Self::Number(_) | Self::Money => ("a number", "; hint: cast it, e.g. $::DOUBLE"),
             Self::Count => ("an integer", "; hint: cast it, e.g. $::BIGINT"),
             Self::Label => (
                 "a BOOLEAN or an integer 0 or 1",
@@ -99,6 +109,7 @@ impl Kind {
             }
             Self::HalfLife => ("an INTERVAL", "; hint: write it as INTERVAL '14 days'"),
             Self::List => ("a LIST", "; hint: build it with array_agg($)"),
+            Self::Struct => ("a STRUCT", "; hint: write it as {'age': 30}"),
             Self::Map => ("a MAP", "; hint: write it as MAP {'key': 1.0}"),
         }
     }

@@ -27,6 +27,7 @@ pub(crate) struct Recipe<const N: usize, const S: usize, const C: usize> {
 
 impl<const N: usize, const S: usize, const C: usize> Recipe<N, S, C> {
     /// The state fields of [`Tallies`] of this recipe.
+    #[expect(clippy::unused_self, reason = "its type tells how many")]
     pub(crate) fn state_fields(&self, name: &str) -> Vec<FieldRef> {
         let sums = (0..S).flat_map(|sum| {
             [format!("sum_{sum}"), format!("rest_{sum}")].map(|part| (part, DataType::Float64))
@@ -100,7 +101,7 @@ impl<const N: usize, const S: usize, const C: usize> GroupState for Tallies<N, S
             return internal_err!("{}: expected {N} arguments", arguments.function);
         };
         let filter = filter.map(filter_to_nulls);
-        let rows = columns.first().map_or(0, |column| column.len());
+        let rows = columns.first().map_or(0, |column| Array::len(*column));
         let mut outcome = Ok(());
         groups.visit(rows, |row, group| {
             if outcome.is_err() || filter.as_ref().is_some_and(|filter| filter.is_null(row)) {
@@ -171,7 +172,7 @@ fn check<const N: usize>(arguments: &Arguments, values: [Option<f64>; N]) -> Res
         let Some(value) = value else { continue };
         if arguments.list[position].kind != Kind::Label {
             arguments.check_number(position, value)?;
-        } else if value * (value - 1.0) != 0.0 {
+        } else if !matches!(value, 0.0 | 1.0) {
             return Err(arguments.invalid(position, "BOOLEAN, 0 or 1", value));
         }
     }

@@ -147,7 +147,7 @@ fn bound(auc: f64, end: f64, hits: f64, misses: f64) -> f64 {
     }
 }
 
-/// Hanley and McNeil's variance of an AUC, given its true value.
+/// Hanley and `McNeil`'s variance of an AUC, given its true value.
 fn variance(auc: f64, hits: f64, misses: f64) -> f64 {
     let square = auc * auc;
     let two_hits = auc / (2.0 - auc) - square;

@@ -117,6 +117,7 @@ impl AggregateUDFImpl for CalibrationError {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a recipe")]
 fn add(total: &mut Total<BINS, { 2 * BINS }>, row: [Option<f64>; 2]) -> Result<()> {
     if let [Some(probability), Some(label)] = row {
         let bin = bin(probability);
@@ -137,6 +138,7 @@ fn bin(probability: f64) -> usize {
     (bin + usize::from(above) - usize::from(below)).min(BINS - 1)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a recipe")]
 fn finish(totals: &[Total<BINS, { 2 * BINS }>]) -> Result<ArrayRef> {
     let errors = totals.iter().map(|total| {
         let (rows, hits) = total.counts.split_at(BINS);

@@ -8,6 +8,7 @@ use datafusion_common::Result;
 use crate::common::tally::Total;
 
 /// Adds the loss of a row without NULL, and counts it as a miss or a hit.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a recipe")]
 pub(super) fn add_loss(
     total: &mut Total<1, 2>,
     row: [Option<f64>; 2],
@@ -22,6 +23,7 @@ pub(super) fn add_loss(
 }
 
 /// The mean losses of groups with both hits and misses.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a recipe")]
 pub(super) fn mean_losses(totals: &[Total<1, 2>]) -> Result<ArrayRef> {
     let means = totals.iter().map(|total| {
         let [misses, hits] = total.counts;

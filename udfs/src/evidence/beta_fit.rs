@@ -262,7 +262,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "these results are exact")]
     fn what_chance_explains_has_no_strength() {
         assert_eq!(fit(&[]), (None, None));
         assert_eq!(fit(&[(0.0, 0.0)]), (None, None));

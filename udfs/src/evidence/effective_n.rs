@@ -118,6 +118,7 @@ impl AggregateUDFImpl for EffectiveN {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a recipe")]
 fn add(total: &mut Total<2, 1>, [weight]: [Option<f64>; 1]) -> Result<()> {
     if let Some(weight) = weight {
         total.sums[0].add(weight);

@@ -57,7 +57,7 @@ pub(super) struct People {
     time: DataType,
     /// The channels seen so far; people refer to them by position.
     channels: Vec<String>,
-    people: Vec<Person>,
+    persons: Vec<Person>,
 }
 
 /// What the rows so far say of one person.
@@ -131,7 +131,7 @@ impl People {
         Self {
             time,
             channels: Vec::new(),
-            people: Vec::new(),
+            persons: Vec::new(),
         }
     }
 
@@ -157,7 +157,7 @@ impl People {
         }
         let channel = self.channel(columns.channels.value(row))?;
         if columns.last_contact.is_valid(row) {
-            self.people[group].contact(columns.times[row], 1 << channel);
+            self.persons[group].contact(columns.times[row], 1 << channel);
         }
         let margin = columns
             .margins
@@ -168,7 +168,7 @@ impl People {
         }
         let consented = columns.consented(row)?;
         let allowed = columns.under_cap(row)? && consented;
-        let person = &mut self.people[group];
+        let person = &mut self.persons[group];
         person.consented |= consented;
         person.allowed |= allowed;
         if let Some(margin) = margin
@@ -187,7 +187,7 @@ impl People {
                 channel: self.channel(states.channel.value(row))?,
                 margin: states.margin.value(row),
             };
-            self.people[group].offer(&self.channels, offer);
+            self.persons[group].offer(&self.channels, offer);
         }
         if states.last_contact.is_valid(row) {
             let names = states.last_channels.value(row);
@@ -195,9 +195,9 @@ impl People {
             for name in names.as_string_view().iter().flatten() {
                 channels |= 1 << self.channel(name)?;
             }
-            self.people[group].contact(states.times[row], channels);
+            self.persons[group].contact(states.times[row], channels);
         }
-        let person = &mut self.people[group];
+        let person = &mut self.persons[group];
         person.consented |= states.consented.value(row);
         person.allowed |= states.allowed.value(row);
         Ok(())
@@ -246,7 +246,7 @@ impl GroupState for People {
     }
 
     fn resize(&mut self, groups: usize) {
-        self.people.resize(groups, Person::UNKNOWN);
+        self.persons.resize(groups, Person::UNKNOWN);
     }
 
     fn update(
@@ -310,15 +310,15 @@ impl GroupState for People {
         Self {
             time: self.time.clone(),
             channels: self.channels.clone(),
-            people: emit.take_needed(&mut self.people),
+            persons: emit.take_needed(&mut self.persons),
         }
     }
 
     fn finish(self) -> Result<ArrayRef> {
-        let mut channels = StringViewBuilder::with_capacity(self.people.len());
-        let mut reasons = StringViewBuilder::with_capacity(self.people.len());
-        let mut margins = Vec::with_capacity(self.people.len());
-        for person in &self.people {
+        let mut channels = StringViewBuilder::with_capacity(self.persons.len());
+        let mut reasons = StringViewBuilder::with_capacity(self.persons.len());
+        let mut margins = Vec::with_capacity(self.persons.len());
+        for person in &self.persons {
             let (channel, margin, reason) = person.next();
             channels.append_option(channel.map(|channel| self.name(channel)));
             margins.push(margin);
@@ -333,14 +333,14 @@ impl GroupState for People {
             result_fields(),
             columns,
             None,
-            self.people.len(),
+            self.persons.len(),
         )?))
     }
 
     fn into_state(self) -> Result<Vec<ArrayRef>> {
-        let mut channels = StringViewBuilder::with_capacity(self.people.len());
+        let mut channels = StringViewBuilder::with_capacity(self.persons.len());
         let mut last_channels = ListBuilder::new(StringViewBuilder::new());
-        for person in &self.people {
+        for person in &self.persons {
             channels.append_option(person.best.map(|best| self.name(best.channel)));
             let set = person.latest.map_or(0, |(_, channels)| channels);
             for (position, name) in self.channels.iter().enumerate() {
@@ -350,7 +350,7 @@ impl GroupState for People {
             }
             last_channels.append(true);
         }
-        let people = self.people.iter();
+        let people = self.persons.iter();
         let flags = |part: fn(&Person) -> bool| -> ArrayRef {
             Arc::new(BooleanArray::from(
                 people.clone().map(part).collect::<Vec<_>>(),
@@ -374,7 +374,7 @@ impl GroupState for People {
     }
 
     fn size(&self) -> usize {
-        self.people.capacity() * size_of::<Person>() + self.channels.len() * size_of::<String>()
+        self.persons.capacity() * size_of::<Person>() + self.channels.len() * size_of::<String>()
     }
 }
 
@@ -485,12 +485,15 @@ mod tests {
             next(&[row("email", 0.0, None)]),
             is(None, Some(0.0), "stop")
         );
-        assert_eq!(next(&[sms.clone()]), is(Some("sms"), Some(1.0), "best"));
+        assert_eq!(
+            next(std::slice::from_ref(&sms)),
+            is(Some("sms"), Some(1.0), "best")
+        );
         let unknown = Row {
             margin: None,
             ..sms
         };
-        assert_eq!(next(&[unknown.clone()]), is(None, None, "stop"));
+        assert_eq!(next(std::slice::from_ref(&unknown)), is(None, None, "stop"));
         assert_eq!(
             next(&[unknown, email]),
             is(Some("email"), Some(0.5), "best")
