@@ -44,7 +44,8 @@ SELECT
     persons.evidence,
     min_support(
         affinity_share(liking.liked['score'], persons.score, everybody.share, $strength),
-        persons.evidence, $min_evidence
+        -- Old clicks are as many as ever, but no longer say much: what is left of them counts.
+        least(persons.evidence, persons.score), $min_evidence
     ) AS share
 FROM liking
 JOIN everybody ON everybody.category_id = liking.category_id

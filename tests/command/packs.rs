@@ -278,6 +278,31 @@ fn the_plan_keeps_consent_caps_and_budget() {
 }
 
 #[test]
+fn a_taste_needs_enough_fresh_clicks() {
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().to_string_lossy().into_owned();
+    let args = [
+        "run",
+        "prospecting",
+        "--quiet",
+        "--out",
+        &out,
+        "--select",
+        "interests",
+    ];
+    assert!(run(&root(), &args).status.success());
+    // What is left of a person's clicks, summed by another route than the pack's.
+    let sql = format!(
+        "SELECT count(*) FILTER (WHERE share IS NOT NULL) > 1000 AS some, \
+         count(*) FILTER (WHERE share IS NOT NULL AND left_over < 1.5 - 1e-9) = 0 AS fresh, \
+         count(*) FILTER (WHERE share IS NULL AND least(left_over, evidence) >= 1.5 + 1e-9) = 0 AS all \
+         FROM (SELECT share, evidence, sum(score) OVER (PARTITION BY person_id) AS left_over \
+         FROM '{out}/prospecting/latest/interests.parquet')"
+    );
+    assert_eq!(csv(&root(), &sql), "some,fresh,all\ntrue,true,true\n");
+}
+
+#[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let mut runs = Vec::new();
     for threads in ["1", "2", "7"] {
