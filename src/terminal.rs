@@ -172,24 +172,44 @@ impl Events {
     }
 }
 
-/// Ctrl-C, or the polite signals by which a scheduler or a closed terminal ends a job.
+/// Ctrl-C, and the polite signals by which a scheduler or a closed terminal ends a job. They are
+/// heard from the moment that this is made, before anything waits for them.
 #[cfg(unix)]
-async fn asked_to_stop() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut hang_up) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::hangup())?,
-    );
-    tokio::select! {
-        heard = tokio::signal::ctrl_c() => heard,
-        _ = terminate.recv() => Ok(()),
-        _ = hang_up.recv() => Ok(()),
+struct StopSignals([tokio::signal::unix::Signal; 3]);
+
+#[cfg(unix)]
+impl StopSignals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self([
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        ]))
+    }
+
+    async fn heard(&mut self) {
+        let [interrupt, terminate, hang_up] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn asked_to_stop() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+struct StopSignals(tokio::signal::windows::CtrlC);
+
+#[cfg(not(unix))]
+impl StopSignals {
+    fn new() -> std::io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn heard(&mut self) {
+        self.0.recv().await;
+    }
 }
 
 fn listen() -> &'static (watch::Sender<u64>, watch::Sender<u64>) {
@@ -197,31 +217,32 @@ fn listen() -> &'static (watch::Sender<u64>, watch::Sender<u64>) {
     EVENTS.get_or_init(|| {
         let events = (watch::Sender::new(0), watch::Sender::new(0));
         let (interrupts, ticks) = events.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        // Without this thread there is no progress, and Ctrl-C ends the process.
+        let Ok(runtime) = runtime else {
+            return events;
+        };
+        let stop = {
+            let _inside = runtime.enter();
+            StopSignals::new()
+        };
+        let Ok(mut stop) = stop else {
+            return events;
+        };
         let listen = async move {
             let mut tick = tokio::time::interval(TICK);
-            let stop = asked_to_stop();
-            tokio::pin!(stop);
             loop {
                 tokio::select! {
-                    heard = &mut stop => {
-                        if heard.is_ok() {
-                            interrupts.send_modify(|count| *count += 1);
-                        }
-                        stop.set(asked_to_stop());
-                    },
+                    () = stop.heard() => interrupts.send_modify(|count| *count += 1),
                     _ = tick.tick() => ticks.send_modify(|count| *count += 1),
                 }
             }
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        if let Ok(runtime) = runtime {
-            // Without this thread there is no progress, and Ctrl-C ends the process.
-            let _ = std::thread::Builder::new()
-                .name("events".to_owned())
-                .spawn(move || runtime.block_on(listen));
-        }
+        let _ = std::thread::Builder::new()
+            .name("events".to_owned())
+            .spawn(move || runtime.block_on(listen));
         events
     })
 }
