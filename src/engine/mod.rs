@@ -11,6 +11,7 @@ mod dialect;
 mod files;
 mod join_order;
 mod memory;
+mod planner;
 mod query;
 mod sql;
 mod stores;
@@ -86,6 +87,9 @@ impl Engine {
         options
             .set("datafusion.sql_parser.dialect", "duckdb")
             .map_err(|error| diagnose::explain(error, &[]))?;
+        // Rows that lie together by visitor also do by visitor and session: with few threads, moving
+        // them again costs more than an uneven share.
+        options.optimizer.subset_repartition_threshold = 1;
         for (channel, price) in &project.tariff {
             options
                 .set(&format!("tariff.{channel}"), price)
@@ -105,6 +109,8 @@ impl Engine {
             .with_config(config)
             .with_runtime_env(runtime)
             .with_default_features()
+            .with_relation_planners(vec![jumeau_udfs::relation_planner()])
+            .with_query_planner(Arc::new(planner::Planner))
             .with_physical_optimizer_rules(join_order::physical_optimizer_rules())
             .build();
         let context = SessionContext::new_with_state(state);

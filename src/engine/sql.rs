@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use datafusion::sql::parser::{CopyToSource, DFParserBuilder, Statement};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{
-    Query, SelectFlavor, SelectItem, SetExpr, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    Ident, Query, SelectFlavor, SelectItem, SetExpr, TableFactor, VisitMut, VisitorMut,
+    WildcardAdditionalOptions,
 };
 
 use super::{AnalystDialect, diagnose};
@@ -27,6 +28,7 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
         .into_iter()
         .map(|mut statement| {
             select_everything(&mut statement);
+            jumeau_udfs::name_tables(&mut statement);
             statement
         })
         .collect())
@@ -37,11 +39,14 @@ pub fn parse(sql: &str) -> Result<Vec<Statement>> {
 /// # Errors
 /// When a name is not a table name.
 pub fn tables_read(statement: &Statement) -> Result<Vec<String>> {
-    let (tables, _ctes) =
-        resolve_table_references(statement, true).map_err(|error| diagnose::explain(error, &[]))?;
+    let mut statement = statement.clone();
+    without_functions(&mut statement);
+    let (tables, _ctes) = resolve_table_references(&statement, true)
+        .map_err(|error| diagnose::explain(error, &[]))?;
     Ok(tables
         .iter()
         .map(|table| table.table().to_owned())
+        .filter(|table| table != FUNCTION)
         .collect())
 }
 
@@ -60,6 +65,39 @@ fn select_everything(statement: &mut Statement) {
         },
         Statement::CreateExternalTable(_) | Statement::Reset(_) => ControlFlow::Continue(()),
     };
+}
+
+/// Not the name of any table.
+const FUNCTION: &str = "()";
+
+/// `twins(…)` in FROM is no table named `twins`.
+fn without_functions(statement: &mut Statement) {
+    let _ = match statement {
+        Statement::Statement(inner) => inner.visit(&mut WithoutFunctions),
+        Statement::Explain(explain) => {
+            without_functions(&mut explain.statement);
+            ControlFlow::Continue(())
+        }
+        _ => ControlFlow::Continue(()),
+    };
+}
+
+struct WithoutFunctions;
+
+impl VisitorMut for WithoutFunctions {
+    type Break = std::convert::Infallible;
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
+        if let TableFactor::Table {
+            name,
+            args: Some(_),
+            ..
+        } = factor
+        {
+            *name = vec![Ident::with_quote('"', FUNCTION)].into();
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 struct SelectEverything;
@@ -123,5 +161,12 @@ mod tests {
     fn ctes_are_not_tables() {
         let statement = &parse("WITH c AS (FROM a) SELECT * FROM c JOIN b USING (x)").unwrap()[0];
         assert_eq!(tables_read(statement).unwrap(), ["a", "b"]);
+    }
+
+    #[test]
+    fn functions_are_not_tables_but_their_inputs_are() {
+        let sql = "FROM item_to_item(events, k => 3) JOIN recommend(a, item_to_item((SELECT * FROM b))) USING (item)";
+        let statement = &parse(sql).unwrap()[0];
+        assert_eq!(tables_read(statement).unwrap(), ["a", "b", "events"]);
     }
 }

@@ -1,17 +1,26 @@
 //! A session for the SQL cases: DuckDB's dialect, all functions, the tariff.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use datafusion::arrow::array::{Array, RecordBatch};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::Result;
+use datafusion::config::Dialect;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::context::QueryPlanner;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use jumeau_udfs::{Privacy, Tariff};
 use sqllogictest::{DB, DBOutput, DefaultColumnType};
 
 /// Runs statements one after the other, as `sqllogictest` asks for.
 pub(crate) struct Session {
-    context: SessionContext,
-    runtime: tokio::runtime::Runtime,
+    pub(crate) context: SessionContext,
+    pub(crate) runtime: tokio::runtime::Runtime,
 }
 
 impl Session {
@@ -25,7 +34,16 @@ impl Session {
         for (name, value) in settings {
             options.set(name, value)?;
         }
-        let mut context = SessionContext::new_with_config(config);
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_default_features()
+            .with_relation_planners(vec![jumeau_udfs::relation_planner()])
+            .with_query_planner(Arc::new(Planner));
+        let state = jumeau_udfs::physical_optimizer_rules()
+            .into_iter()
+            .fold(state, SessionStateBuilder::with_physical_optimizer_rule)
+            .build();
+        let mut context = SessionContext::new_with_state(state);
         jumeau_udfs::register_all(&mut context)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -35,8 +53,31 @@ impl Session {
 
     /// The result of one statement.
     pub(crate) fn query(&self, sql: &str) -> Result<Vec<RecordBatch>> {
-        self.runtime
-            .block_on(async { self.context.sql(sql).await?.collect().await })
+        self.runtime.block_on(async {
+            let state = self.context.state();
+            let mut statement = state.sql_to_statement(sql, &Dialect::DuckDB)?;
+            jumeau_udfs::name_tables(&mut statement);
+            let plan = state.statement_to_plan(statement).await?;
+            let frame = self.context.execute_logical_plan(plan).await?;
+            frame.collect().await
+        })
+    }
+}
+
+/// DataFusion's planner, and the operators of the functions that stand in FROM.
+#[derive(Debug)]
+struct Planner;
+
+#[async_trait]
+impl QueryPlanner for Planner {
+    async fn create_physical_plan(
+        &self,
+        plan: &LogicalPlan,
+        session: &dyn datafusion::catalog::Session,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        DefaultPhysicalPlanner::with_extension_planners(vec![jumeau_udfs::extension_planner()])
+            .create_physical_plan(plan, session)
+            .await
     }
 }
 

@@ -17,8 +17,13 @@ mod evidence;
 mod lookalike;
 mod privacy;
 pub mod registry;
+mod relation;
 mod value;
 
 pub use channel::tariff::Tariff;
 pub use privacy::key::Privacy;
-pub use registry::{Function, all, reference_markdown, register_all};
+pub use registry::{
+    Function, RelationFunction, all, extension_planner, physical_optimizer_rules,
+    reference_markdown, register_all, relation_planner,
+};
+pub use relation::tables::{is_relation_function, name_tables};

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use datafusion_common::{DataFusionError, Result};
+use datafusion_expr::planner::RelationPlanner;
 use datafusion_expr::registry::FunctionRegistry;
 use datafusion_expr::{
     AggregateUDF, AggregateUDFImpl, Documentation, ScalarUDF, ScalarUDFImpl, WindowUDF,
     WindowUDFImpl,
 };
+use datafusion_session::{ExtensionPlanner, PhysicalOptimizerRule};
 
 use crate::affinity::affinity::{self, Affinity};
 use crate::affinity::affinity_share::AffinityShare;
 use crate::affinity::decayed_sum::{self, DecayedSum};
+use crate::affinity::item_to_item::ItemToItem;
 use crate::channel::break_even_rate::BreakEvenRate;
 use crate::channel::channel_cost::ChannelCost;
 use crate::channel::consented::{self, Consented};
@@ -25,6 +28,7 @@ use crate::clickstream::path_ngrams::PathNgrams;
 use crate::clickstream::retention::{self, Retention};
 use crate::clickstream::sequence_count::{self, SequenceCount};
 use crate::clickstream::sequence_match::{self, SequenceMatch};
+use crate::clickstream::sessionize::exec::SessionizeStreams;
 use crate::clickstream::sessionize::{self, Sessionize};
 use crate::clickstream::window_funnel::{self, WindowFunnel};
 use crate::common::literals::{Call, LiteralCheck};
@@ -50,6 +54,9 @@ use crate::lookalike::overlap_coefficient::OverlapCoefficient;
 use crate::lookalike::weighted_jaccard::WeightedJaccard;
 use crate::privacy::pseudonymize::Pseudonymize;
 use crate::privacy::retention_due::RetentionDue;
+use crate::relation::Relation;
+use crate::relation::node::Operators;
+use crate::relation::planner::Planner;
 use crate::value::portfolio_value::{self, PortfolioValue};
 use crate::value::rfm::{self, Rfm};
 
@@ -62,7 +69,13 @@ pub enum Function {
     Aggregate(Arc<AggregateUDF>),
     /// One value a row, from its place among the rows of a window.
     Window(Arc<WindowUDF>),
+    /// A table, from tables.
+    Relation(RelationFunction),
 }
+
+/// A function that stands in FROM.
+#[derive(Debug, Clone, Copy)]
+pub struct RelationFunction(&'static dyn Relation);
 
 impl Function {
     /// The name in SQL.
@@ -71,6 +84,7 @@ impl Function {
             Self::Scalar(function) => function.name(),
             Self::Aggregate(function) => function.name(),
             Self::Window(function) => function.name(),
+            Self::Relation(function) => function.0.name(),
         }
     }
 
@@ -86,16 +100,44 @@ impl Function {
             Self::Scalar(function) => function.documentation(),
             Self::Aggregate(function) => function.documentation(),
             Self::Window(function) => function.documentation(),
+            Self::Relation(function) => function.0.documentation(),
         }
     }
 }
 
 /// All functions, area by area.
 pub fn all() -> Vec<Function> {
-    table().into_iter().map(|(function, _)| function).collect()
+    let relations = RELATIONS.iter().copied().map(RelationFunction);
+    let mut all: Vec<_> = table().into_iter().map(|(function, _)| function).collect();
+    for relation in relations.map(Function::Relation) {
+        let after = all
+            .iter()
+            .rposition(|other| other.area() == relation.area());
+        all.insert(after.map_or(all.len(), |after| after + 1), relation);
+    }
+    all
 }
 
-/// Adds all functions to a session, and the check that makes wrong literals fail at planning.
+/// The rules that give functions an operator of their own: for
+/// `SessionStateBuilder::with_physical_optimizer_rule`, behind DataFusion's.
+pub fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    vec![Arc::new(SessionizeStreams)]
+}
+
+/// All functions that stand in FROM.
+pub(crate) static RELATIONS: &[&dyn Relation] = &[&ItemToItem];
+
+/// Plans calls of the functions that stand in FROM: for `SessionStateBuilder::with_relation_planners`.
+pub fn relation_planner() -> Arc<dyn RelationPlanner> {
+    Arc::new(Planner)
+}
+
+/// Plans the operators of these calls: for `DefaultPhysicalPlanner::with_extension_planners`.
+pub fn extension_planner() -> Arc<dyn ExtensionPlanner + Send + Sync> {
+    Arc::new(Operators)
+}
+
+/// Adds all functions but those that stand in FROM to a session, and the check that makes wrong literals fail at planning.
 pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     let mut check = LiteralCheck::default();
     for (function, call) in table() {
@@ -111,6 +153,8 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
                 check.add_window(&function, call);
                 registry.register_udwf(function)?;
             }
+            // Not in the table: they are planned, not registered.
+            Function::Relation(_) => {}
         }
     }
     match registry.register_expr_planner(Arc::new(check)) {
@@ -159,7 +203,7 @@ pub fn reference_markdown() -> String {
 /// Functions with the argument tables of aggregates and windows; scalar functions check their literals themselves.
 fn table() -> Vec<(Function, Option<&'static dyn Call>)> {
     vec![
-        window(Sessionize::new(), &sessionize::ARGUMENTS),
+        window(Sessionize::new(), &sessionize::CALL),
         aggregate(WindowFunnel::new(), &window_funnel::CALL),
         aggregate(FunnelEvents::new(), &funnel_events::CALL),
         aggregate(SequenceMatch::new(), &sequence_match::CALL),

@@ -4,3 +4,4 @@
 pub(crate) mod affinity;
 pub(crate) mod affinity_share;
 pub(crate) mod decayed_sum;
+pub(crate) mod item_to_item;

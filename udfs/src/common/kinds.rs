@@ -15,6 +15,8 @@ pub(crate) const MONEY: DataType = DataType::Decimal128(38, 6);
 pub(crate) enum Kind {
     /// Any type, kept as it is.
     Any,
+    /// Any integer or text, kept as it is but for a dictionary encoding, which is undone.
+    Id,
     /// Any integer, decimal or float; becomes DOUBLE.
     Number(Range),
     /// Any number of euros; a float stays DOUBLE, all others become DECIMAL(38,6).
@@ -57,10 +59,12 @@ pub(crate) enum Range {
 
 impl Kind {
     /// The type that a value of type `given` is cast to, or `None` when it is not accepted.
-    pub(super) fn accept(self, given: &DataType) -> Option<DataType> {
+    pub(crate) fn accept(self, given: &DataType) -> Option<DataType> {
         let plain = plain(given);
         match (self, plain) {
             (Self::Any, _) => Some(given.clone()),
+            (Self::Id, DataType::Null) => Some(DataType::Int64),
+            (Self::Id, t) if t.is_integer() || is_text(t) => Some(t.clone()),
             (Self::Number(_), t) if t.is_numeric() || t.is_null() => Some(DataType::Float64),
             (Self::Money, t) if t.is_floating() => Some(DataType::Float64),
             (Self::Money, t) if t.is_numeric() || t.is_null() => Some(MONEY),
@@ -94,9 +98,13 @@ impl Kind {
     }
 
     /// What the argument must be, and a hint in which `$` stands for its name.
-    pub(super) fn expected(self) -> (&'static str, &'static str) {
+    pub(crate) fn expected(self) -> (&'static str, &'static str) {
         match self {
             Self::Any => ("a value", ""),
+            Self::Id => (
+                "an integer or text",
+                "; hint: cast it, e.g. $::BIGINT or $::TEXT",
+            ),
             Self::Number(_) | Self::Money => ("a number", "; hint: cast it, e.g. $::DOUBLE"),
             Self::Count => ("an integer", "; hint: cast it, e.g. $::BIGINT"),
             Self::Label => (
@@ -129,7 +137,7 @@ impl Range {
             }
     }
 
-    pub(super) fn expected(self) -> &'static str {
+    pub(crate) fn expected(self) -> &'static str {
         match self {
             Self::Finite => "a finite number",
             Self::NonNegative => "zero or a positive number",
@@ -151,7 +159,7 @@ pub(crate) fn plain(data_type: &DataType) -> &DataType {
 }
 
 /// Whether it is text, in any encoding.
-pub(super) fn is_text(data_type: &DataType) -> bool {
+pub(crate) fn is_text(data_type: &DataType) -> bool {
     matches!(
         plain(data_type),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion_common::{Result, ScalarValue, plan_err};
-use datafusion_expr::expr::{Alias, Cast, TryCast};
+use datafusion_expr::expr::{Alias, Cast, Sort as SortExpr, TryCast};
 use datafusion_expr::function::AccumulatorArgs;
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawWindowExpr};
 use datafusion_expr::{AggregateUDF, ColumnarValue, Expr, WindowFunctionDefinition, WindowUDF};
@@ -27,6 +27,11 @@ pub(crate) trait Call: Debug + Send + Sync {
 
     /// Fails when one of the arguments is a wrong literal; other expressions are `None`.
     fn check(&self, literals: &[Option<&ScalarValue>]) -> Result<()>;
+
+    /// Fails when a window is in the wrong order.
+    fn check_order(&self, _order_by: &[SortExpr]) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl Call for Arguments {
@@ -116,11 +121,11 @@ impl ExprPlanner for LiteralCheck {
                 self.check_aggregate(function, &expr.args, expr.distinct)?;
             }
             WindowFunctionDefinition::WindowUDF(function) => {
-                check(
-                    call_of(&self.windows, function.as_ref()),
-                    &expr.args,
-                    expr.distinct,
-                )?;
+                let call = call_of(&self.windows, function.as_ref());
+                check(call, &expr.args, expr.distinct)?;
+                if let Some(call) = call {
+                    call.check_order(&expr.order_by)?;
+                }
             }
         }
         Ok(PlannerResult::Original(expr))

@@ -6,7 +6,7 @@ pub(crate) mod aggregate;
 pub(crate) mod arguments;
 pub(crate) mod bags;
 pub(crate) mod decay;
-mod kinds;
+pub(crate) mod kinds;
 pub(crate) mod labels;
 pub(crate) mod literals;
 pub(crate) mod numbers;

@@ -1,18 +1,24 @@
 //! `sessionize(event_time, gap [, max_length])`: the number of the visit that an event belongs to.
 
+pub(crate) mod exec;
+
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field, FieldRef, IntervalMonthDayNano, IntervalMonthDayNanoType};
-use datafusion_common::{Result, exec_datafusion_err, internal_err};
+use datafusion_common::{Result, ScalarValue, exec_datafusion_err, internal_err, plan_err};
+use datafusion_expr::expr::Sort as SortExpr;
 use datafusion_expr::function::{PartitionEvaluatorArgs, WindowUDFFieldArgs};
 use datafusion_expr::{Documentation, PartitionEvaluator, Signature, Volatility, WindowUDFImpl};
 use datafusion_macros::user_doc;
 
 use crate::common::arguments::{Argument, Arguments, Kind};
+use crate::common::literals::Call;
 use crate::common::time::{interval_ticks, nanos_per_tick, ticks};
 
-pub(crate) static ARGUMENTS: Arguments = Arguments {
+static ARGUMENTS: Arguments = Arguments {
     function: "sessionize",
     counts: &[2, 3],
     list: &[
@@ -21,6 +27,38 @@ pub(crate) static ARGUMENTS: Arguments = Arguments {
         Argument::new("max_length", Kind::HalfLife),
     ],
 };
+
+pub(crate) static CALL: Window = Window;
+
+/// The arguments, and the order of the window: numbers that never fall let an aggregate by session run without a sort.
+#[derive(Debug)]
+pub(crate) struct Window;
+
+impl Call for Window {
+    fn function(&self) -> &'static str {
+        ARGUMENTS.function
+    }
+
+    #[cfg(test)]
+    fn names(&self) -> Vec<&'static str> {
+        ARGUMENTS.names()
+    }
+
+    fn check(&self, literals: &[Option<&ScalarValue>]) -> Result<()> {
+        ARGUMENTS.check(literals)
+    }
+
+    fn check_order(&self, order_by: &[SortExpr]) -> Result<()> {
+        let hint = "hint: OVER (PARTITION BY visitor ORDER BY event_time)";
+        match order_by.first() {
+            None => plan_err!("sessionize: the window has no ORDER BY; {hint}"),
+            Some(first) if first.asc && !first.nulls_first => Ok(()),
+            Some(first) => plan_err!(
+                "sessionize: the window must be in ascending order with NULLS LAST, got {first}; {hint}"
+            ),
+        }
+    }
+}
 
 #[user_doc(
     doc_section(label = "Clickstream"),
@@ -92,7 +130,12 @@ impl WindowUDFImpl for Sessionize {
         &self,
         _args: PartitionEvaluatorArgs<'_>,
     ) -> Result<Box<dyn PartitionEvaluator>> {
-        Ok(Box::new(Sessions))
+        Ok(Box::new(Sessions::default()))
+    }
+
+    // Within a visitor the numbers never fall, and NULLs come last, as [`Window`] makes sure of.
+    fn sort_options(&self) -> Option<SortOptions> {
+        Some(SortOptions::new(false, false))
     }
 
     fn documentation(&self) -> Option<&Documentation> {
@@ -100,11 +143,19 @@ impl WindowUDFImpl for Sessionize {
     }
 }
 
-#[derive(Debug)]
-struct Sessions;
+/// The session that is open, across batches.
+#[derive(Debug, Default)]
+struct Sessions(Session);
 
-impl PartitionEvaluator for Sessions {
-    fn evaluate_all(&mut self, args: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+impl Sessions {
+    /// Numbers the rows of a batch, which are those of these visitors one after the other; the first of them may go on
+    /// from the batch before.
+    fn number(
+        &mut self,
+        args: &[ArrayRef],
+        visitors: &[Range<usize>],
+        goes_on: bool,
+    ) -> Result<ArrayRef> {
         let [event_time, limits @ ..] = args else {
             return internal_err!("sessionize: expected 2 or 3 arguments");
         };
@@ -113,15 +164,25 @@ impl PartitionEvaluator for Sessions {
         let mut gap = Limit::new(1, limits.first(), unit);
         let mut max_length = Limit::new(2, limits.get(1), unit);
         let known = event_time.nulls();
-        let mut numbers = Vec::with_capacity(rows);
-        let mut session = Session::default();
-        for (row, &tick) in times.iter().enumerate() {
-            if known.is_none_or(|known| known.is_valid(row)) {
-                session.add(tick, gap.at(row)?, max_length.at(row)?)?;
+        let mut numbers = Vec::with_capacity(times.len());
+        for (position, visitor) in visitors.iter().enumerate() {
+            if position > 0 || !goes_on {
+                self.0 = Session::default();
             }
-            numbers.push(session.number);
+            for row in visitor.clone() {
+                if known.is_none_or(|known| known.is_valid(row)) {
+                    self.0.add(times[row], gap.at(row)?, max_length.at(row)?)?;
+                }
+                numbers.push(self.0.number);
+            }
         }
         Ok(Arc::new(Int64Array::new(numbers.into(), known.cloned())))
+    }
+}
+
+impl PartitionEvaluator for Sessions {
+    fn evaluate_all(&mut self, args: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+        self.number(args, std::slice::from_ref(&(0..rows)), false)
     }
 }
 
@@ -220,7 +281,7 @@ mod tests {
                 times.len(),
             )));
         }
-        let result = Sessions.evaluate_all(&args, times.len())?;
+        let result = Sessions::default().evaluate_all(&args, times.len())?;
         Ok(result.as_primitive::<Int64Type>().iter().collect())
     }
 

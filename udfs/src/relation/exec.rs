@@ -1,0 +1,214 @@
+//! The one operator of all relation functions.
+//!
+//! It collects its inputs one after the other, each from a single partition, and lets the function compute on a
+//! thread that may block. The stream that it gives ends everything when it is dropped: the task that collects is
+//! aborted, and the kernel sees [`Work::check`] fail.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use datafusion_common::tree_node::TreeNodeRecursion;
+use datafusion_common::{DataFusionError, Result, exec_datafusion_err, internal_err};
+use datafusion_common_runtime::SpawnedTask;
+use datafusion_execution::memory_pool::MemoryConsumer;
+use datafusion_execution::{SendableRecordBatchStream, TaskContext};
+use datafusion_physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion_physical_plan::distribution_requirements::InputDistributionRequirements;
+use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion_physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion_physical_plan::stream::RecordBatchReceiverStreamBuilder;
+use datafusion_physical_plan::{
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
+};
+use futures::StreamExt;
+use tokio::sync::mpsc::Sender;
+
+use super::work::Work;
+use super::{Options, Relation, Run};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct RelationExec {
+    function: &'static dyn Relation,
+    options: Options,
+    inputs: Vec<Arc<dyn ExecutionPlan>>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl RelationExec {
+    pub(super) fn new(
+        function: &'static dyn Relation,
+        options: Options,
+        inputs: Vec<Arc<dyn ExecutionPlan>>,
+        schema: SchemaRef,
+    ) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        );
+        Self {
+            function,
+            options,
+            inputs,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
+    }
+}
+
+impl DisplayAs for RelationExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "RelationExec: {}({})",
+            self.function.name(),
+            self.options
+        )
+    }
+}
+
+impl ExecutionPlan for RelationExec {
+    fn name(&self) -> &'static str {
+        "RelationExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        InputDistributionRequirements::new(vec![Distribution::SinglePartition; self.inputs.len()])
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.inputs.iter().collect()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let (options, schema) = (self.options.clone(), self.schema());
+        Ok(Arc::new(Self::new(
+            self.function,
+            options,
+            children,
+            schema,
+        )))
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let function = self.function.name();
+        if partition != 0 {
+            return internal_err!("{function}: partition {partition} of 1");
+        }
+        let schemas: Vec<_> = self.inputs.iter().map(|input| input.schema()).collect();
+        let run = self.function.start(&schemas, &self.options)?;
+        let inputs = self
+            .inputs
+            .iter()
+            .map(|input| input.execute(0, Arc::clone(&context)))
+            .collect::<Result<Vec<_>>>()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let reservation = MemoryConsumer::new(function).register(context.memory_pool());
+        let work = Work::of(
+            context.session_config().target_partitions(),
+            Arc::clone(&stop),
+            reservation,
+            &self.metrics,
+        );
+        let mut stream = RecordBatchReceiverStreamBuilder::new(self.schema(), 2);
+        let output = Output {
+            function,
+            schema: self.schema(),
+            batch_size: context.session_config().batch_size(),
+            sender: stream.tx(),
+            metrics: BaselineMetrics::new(&self.metrics, 0),
+        };
+        let stop = StopOnDrop(stop);
+        stream.spawn(async move {
+            let _stop = stop;
+            execute(run, inputs, work, output).await
+        });
+        Ok(stream.build())
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}
+
+async fn execute(
+    mut run: Box<dyn Run>,
+    inputs: Vec<SendableRecordBatchStream>,
+    work: Work,
+    mut output: Output,
+) -> Result<()> {
+    let compute = output.metrics.elapsed_compute().clone();
+    for (input, mut batches) in inputs.into_iter().enumerate() {
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            let _timer = compute.timer();
+            run.push(input, &batch, &work)?;
+        }
+    }
+    let finish = SpawnedTask::spawn_blocking(move || {
+        let _timer = compute.timer();
+        run.finish(&work, &mut output)
+    });
+    finish
+        .join()
+        .await
+        .map_err(|error| DataFusionError::External(Box::new(error)))?
+}
+
+/// The task that holds it is aborted when the stream is dropped; then the threads of the kernel hear of it.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Where the rows of a relation function go.
+pub(crate) struct Output {
+    function: &'static str,
+    schema: SchemaRef,
+    batch_size: usize,
+    sender: Sender<Result<RecordBatch>>,
+    metrics: BaselineMetrics,
+}
+
+impl Output {
+    /// Rows that a batch should have at most.
+    pub(crate) fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    /// Sends a batch; waits while the reader is busy. An error means that nobody reads any more.
+    pub(crate) fn send(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
+        self.metrics.record_output(batch.num_rows());
+        self.sender
+            .blocking_send(Ok(batch))
+            .map_err(|_| exec_datafusion_err!("{}: cancelled", self.function))
+    }
+}
