@@ -27,6 +27,7 @@ use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Plan
 use datafusion_session::PhysicalOptimizerRule;
 use futures::{Stream, StreamExt};
 
+use super::sort::RadixSortExec;
 use super::{Sessionize, Sessions};
 
 /// Puts [`SessionizeExec`] in the place of window operators that do nothing but `sessionize`. It changes neither
@@ -81,8 +82,12 @@ impl SessionizeExec {
         let function = standard.get_standard_func_expr();
         let function = function.as_any().downcast_ref::<WindowUDFExpr>()?;
         function.fun().inner().downcast_ref::<Sessionize>()?;
+        let input = match RadixSortExec::in_place_of(input) {
+            Some(sort) => Arc::new(sort),
+            None => Arc::clone(input),
+        };
         Some(Self {
-            input: Arc::clone(input),
+            input,
             window: Arc::clone(window),
             properties: Arc::clone(plan.properties()),
             metrics: ExecutionPlanMetricsSet::new(),

@@ -1,6 +1,7 @@
 //! `sessionize(event_time, gap [, max_length])`: the number of the visit that an event belongs to.
 
 pub(crate) mod exec;
+mod sort;
 
 use std::ops::Range;
 use std::sync::Arc;
