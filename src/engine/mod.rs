@@ -90,6 +90,11 @@ impl Engine {
         // Rows that lie together by visitor also do by visitor and session: with few threads, moving
         // them again costs more than an uneven share.
         options.optimizer.subset_repartition_threshold = 1;
+        // A prospect has two or three clicks: to aggregate them before they are brought together
+        // halves the rows at best, and costs a hash table of nearly all visitors for each thread.
+        options
+            .execution
+            .skip_partial_aggregation_probe_ratio_threshold = 0.2;
         for (channel, price) in &project.tariff {
             options
                 .set(&format!("tariff.{channel}"), price)

@@ -30,6 +30,7 @@ use crate::clickstream::sequence_count::{self, SequenceCount};
 use crate::clickstream::sequence_match::{self, SequenceMatch};
 use crate::clickstream::sessionize::exec::SessionizeStreams;
 use crate::clickstream::sessionize::{self, Sessionize};
+use crate::clickstream::single_pass::SinglePass;
 use crate::clickstream::window_funnel::{self, WindowFunnel};
 use crate::common::literals::{Call, LiteralCheck};
 use crate::evaluation::auc::{self, Auc};
@@ -121,7 +122,7 @@ pub fn all() -> Vec<Function> {
 /// The rules that give functions an operator of their own: for
 /// `SessionStateBuilder::with_physical_optimizer_rule`, behind DataFusion's.
 pub fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    vec![Arc::new(SessionizeStreams)]
+    vec![Arc::new(SinglePass), Arc::new(SessionizeStreams)]
 }
 
 /// All functions that stand in FROM.

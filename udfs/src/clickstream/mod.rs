@@ -7,5 +7,6 @@ pub(crate) mod retention;
 pub(crate) mod sequence_count;
 pub(crate) mod sequence_match;
 pub(crate) mod sessionize;
+pub(crate) mod single_pass;
 mod streams;
 pub(crate) mod window_funnel;
