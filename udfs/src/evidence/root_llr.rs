@@ -84,7 +84,7 @@ impl ScalarUDFImpl for RootLlr {
     }
 }
 
-fn signed_root(table: [f64; 4]) -> Result<Option<f64>> {
+pub(crate) fn signed_root(table: [f64; 4]) -> Result<Option<f64>> {
     let root = ratio(&ARGUMENTS, table)?.sqrt();
     let above_chance = association(table) >= 0.0;
     Ok(Some(if above_chance { root } else { 0.0 - root }))

@@ -41,9 +41,10 @@ enum Table {
 impl Ids {
     /// For ids of an integer or text type; the codes go back to ids of this type.
     pub(crate) fn new(data_type: &DataType) -> Self {
-        let table = match is_text(data_type) {
-            true => Table::Texts(Texts::default()),
-            false => Table::Integers(Integers::default()),
+        let table = if is_text(data_type) {
+            Table::Texts(Texts::default())
+        } else {
+            Table::Integers(Integers::default())
         };
         Self {
             data_type: data_type.clone(),

@@ -16,11 +16,11 @@ pub(crate) struct Input {
 #[derive(Debug)]
 pub(crate) enum Columns {
     /// By position: exactly these, the optional ones last.
-    ByPosition(&'static [Column]),
+    Positional(&'static [Column]),
     /// By name; others are ignored.
-    ByName(&'static [Column]),
+    Named(&'static [Column]),
     /// The function picks them itself.
-    ByFunction,
+    Chosen,
 }
 
 /// A column of an input.
@@ -68,9 +68,9 @@ pub(super) fn pick(
         return plan_err!("{function}: there is no input number {input}");
     };
     match columns {
-        Columns::ByPosition(columns) => by_position(function, name, columns, schema),
-        Columns::ByName(columns) => by_name(function, name, columns, schema),
-        Columns::ByFunction => plan_err!("{function}: the columns of '{name}' are not declared"),
+        Columns::Positional(columns) => by_position(function, name, columns, schema),
+        Columns::Named(columns) => by_name(function, name, columns, schema),
+        Columns::Chosen => plan_err!("{function}: the columns of '{name}' are not declared"),
     }
 }
 
@@ -113,14 +113,18 @@ fn by_position(
     let given = schema.fields().len();
     let required = columns.iter().filter(|column| !column.optional).count();
     if !(required..=columns.len()).contains(&given) {
-        let wanted = columns.iter().map(|column| match column.optional {
-            true => format!("[{}]", column.name),
-            false => column.name.to_owned(),
+        let wanted = columns.iter().map(|column| {
+            if column.optional {
+                format!("[{}]", column.name)
+            } else {
+                column.name.to_owned()
+            }
         });
         let wanted = wanted.collect::<Vec<_>>().join(", ");
-        let expected = match required == columns.len() {
-            true => required.to_string(),
-            false => format!("{required} to {}", columns.len()),
+        let expected = if required == columns.len() {
+            required.to_string()
+        } else {
+            format!("{required} to {}", columns.len())
         };
         return plan_err!(
             "{function}: '{input}' must have {expected} columns ({wanted}), got {given} ({}); \

@@ -15,6 +15,7 @@ pub(crate) mod node;
 pub(crate) mod options;
 pub(crate) mod planner;
 pub(crate) mod tables;
+pub(crate) mod threads;
 pub(crate) mod work;
 
 use std::fmt::Debug;

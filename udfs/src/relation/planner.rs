@@ -176,9 +176,10 @@ fn projected(
     let columns = picked.into_iter().map(|column| {
         let (qualifier, field) = schema.qualified_field(column.index);
         let expr = Expr::Column((qualifier, field).into());
-        let expr = match field.data_type() == &column.data_type {
-            true => expr,
-            false => cast(expr, column.data_type),
+        let expr = if field.data_type() == &column.data_type {
+            expr
+        } else {
+            cast(expr, column.data_type)
         };
         expr.alias(column.name)
     });

@@ -117,10 +117,10 @@ impl Work {
     /// An error when the result is no longer wanted. Cheap (one relaxed load): to be asked at least
     /// every few milliseconds by every thread.
     pub(crate) fn check(&self) -> Result<(), Halt> {
-        match self.0.stop.load(Ordering::Relaxed) {
-            true => Err(Halt::Cancelled),
-            false => Ok(()),
+        if self.0.stop.load(Ordering::Relaxed) {
+            return Err(Halt::Cancelled);
         }
+        Ok(())
     }
 
     /// Asks for bytes before they are taken; dropping what it returns gives them back.
@@ -175,9 +175,10 @@ impl Held {
 /// The bytes of a vector once it has taken so many more items.
 pub(crate) fn bytes_with<T>(vector: &Vec<T>, more: usize) -> usize {
     let needed = vector.len() + more;
-    let items = match needed > vector.capacity() {
-        true => needed.max(2 * vector.capacity()),
-        false => vector.capacity(),
+    let items = if needed > vector.capacity() {
+        needed.max(2 * vector.capacity())
+    } else {
+        vector.capacity()
     };
     items * size_of::<T>()
 }

@@ -12,7 +12,7 @@ use datafusion_macros::user_doc;
 
 use crate::common::kinds::Kind;
 use crate::relation::exec::Output;
-use crate::relation::ids::{Ids, NO_CODE};
+use crate::relation::ids::Ids;
 use crate::relation::inputs::{Column, Columns, Input};
 use crate::relation::options::{OptionKind, OptionSpec, Options};
 use crate::relation::work::{Halt, Held, Work, bytes_with};
@@ -63,7 +63,7 @@ pub(crate) struct ItemToItem;
 
 static INPUTS: [Input; 1] = [Input {
     name: "views",
-    columns: Columns::ByPosition(&[
+    columns: Columns::Positional(&[
         Column::new("visitor", Kind::Id),
         Column::new("item", Kind::Id),
     ]),
@@ -106,8 +106,7 @@ impl Relation for ItemToItem {
         Ok(Box::new(Views {
             visitors: Ids::new(inputs[0].field(0).data_type()),
             items: Ids::new(inputs[0].field(1).data_type()),
-            visitor_codes: Vec::new(),
-            item_codes: Vec::new(),
+            codes: kernel::Views::default(),
             held: None,
             options: kernel::Options {
                 k: options.count("k"),
@@ -126,8 +125,7 @@ impl Relation for ItemToItem {
 struct Views {
     visitors: Ids,
     items: Ids,
-    visitor_codes: Vec<u32>,
-    item_codes: Vec<u32>,
+    codes: kernel::Views,
     held: Option<Held>,
     options: kernel::Options,
 }
@@ -137,8 +135,8 @@ impl Views {
     fn make_room(&mut self, rows: usize, work: &Work) -> Result<(), Halt> {
         let bytes = self.visitors.bytes_with(rows)
             + self.items.bytes_with(rows)
-            + bytes_with(&self.visitor_codes, rows)
-            + bytes_with(&self.item_codes, rows);
+            + bytes_with(&self.codes.visitors, rows)
+            + bytes_with(&self.codes.items, rows);
         match &mut self.held {
             Some(held) => held.at_least(bytes),
             None => {
@@ -153,31 +151,34 @@ impl Run for Views {
     fn push(&mut self, _: usize, batch: &RecordBatch, work: &Work) -> Result<()> {
         self.make_room(batch.num_rows(), work).map_err(halted)?;
         self.visitors
-            .encode(batch.column(0), &mut self.visitor_codes)?;
-        self.items.encode(batch.column(1), &mut self.item_codes)
+            .encode(batch.column(0), &mut self.codes.visitors)?;
+        self.items.encode(batch.column(1), &mut self.codes.items)
     }
 
     fn finish(self: Box<Self>, work: &Work, output: &mut Output) -> Result<()> {
-        let _held = self.held;
-        let ranks = self.items.ranks();
-        let codes = self.visitor_codes.into_iter().zip(self.item_codes);
-        let views = codes.filter(|&(visitor, item)| visitor != NO_CODE && item != NO_CODE);
-        let views = views.collect();
-        let found = kernel::item_to_item(views, &ranks, &self.options, work).map_err(halted)?;
-        for rows in found.chunks(output.batch_size()) {
-            let item: Vec<_> = rows.iter().map(|row| row.item).collect();
-            let other: Vec<_> = rows.iter().map(|row| row.other).collect();
-            let score = rows.iter().map(|row| row.score);
-            let support = rows.iter().map(|row| row.support as i64);
-            let rank = rows.iter().map(|row| row.rank as i64);
+        let this = *self;
+        let (visitors, ranks) = (this.visitors.len(), this.items.ranks());
+        // Codes are enough from here on.
+        drop(this.visitors);
+        let found = kernel::item_to_item(this.codes, visitors, &ranks, &this.options, work);
+        let found = found.map_err(halted)?;
+        let size = output.batch_size();
+        for start in (0..found.item.len()).step_by(size) {
+            let rows = start..found.item.len().min(start + size);
+            let integers = |values: &[u32]| {
+                let values = values[rows.clone()].iter().map(|&value| i64::from(value));
+                Arc::new(Int64Array::from_iter_values(values))
+            };
+            let score = found.score[rows.clone()].iter().copied();
             output.send(vec![
-                self.items.decode(&item)?,
-                self.items.decode(&other)?,
+                this.items.decode(&found.item[rows.clone()])?,
+                this.items.decode(&found.other[rows.clone()])?,
                 Arc::new(Float64Array::from_iter_values(score)),
-                Arc::new(Int64Array::from_iter_values(support)),
-                Arc::new(Int64Array::from_iter_values(rank)),
+                integers(&found.support),
+                integers(&found.rank),
             ])?;
         }
+        drop(this.held);
         Ok(())
     }
 }

@@ -68,12 +68,11 @@ struct SessionizeExec {
 
 impl SessionizeExec {
     fn in_place_of(plan: &Arc<dyn ExecutionPlan>) -> Option<Self> {
-        let (windows, input) = match plan.downcast_ref::<WindowAggExec>() {
-            Some(exec) => (exec.window_expr(), exec.input()),
-            None => {
-                let exec = plan.downcast_ref::<BoundedWindowAggExec>()?;
-                (exec.window_expr(), exec.input())
-            }
+        let (windows, input) = if let Some(exec) = plan.downcast_ref::<WindowAggExec>() {
+            (exec.window_expr(), exec.input())
+        } else {
+            let exec = plan.downcast_ref::<BoundedWindowAggExec>()?;
+            (exec.window_expr(), exec.input())
         };
         let [window] = windows else {
             return None;
@@ -142,15 +141,15 @@ impl ExecutionPlan for SessionizeExec {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(Self {
-                input,
-                window: Arc::clone(&self.window),
-                properties: Arc::clone(&self.properties),
-                metrics: ExecutionPlanMetricsSet::new(),
-            })),
-            _ => internal_err!("SessionizeExec has one input"),
-        }
+        let (Some(input), true) = (children.pop(), children.is_empty()) else {
+            return internal_err!("SessionizeExec has one input");
+        };
+        Ok(Arc::new(Self {
+            input,
+            window: Arc::clone(&self.window),
+            properties: Arc::clone(&self.properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        }))
     }
 
     fn execute(
@@ -201,9 +200,10 @@ impl SessionStream {
             .map(|key| key.evaluate(batch)?.into_array(batch.num_rows()))
             .collect::<Result<Vec<_>>>()?;
         let goes_on = self.goes_on(&keys)?;
-        let visitors: Vec<Range<usize>> = match keys.is_empty() {
-            true => std::iter::once(0..batch.num_rows()).collect(),
-            false => partition(&keys)?.ranges(),
+        let visitors: Vec<Range<usize>> = if keys.is_empty() {
+            std::iter::once(0..batch.num_rows()).collect()
+        } else {
+            partition(&keys)?.ranges()
         };
         let numbers = self.sessions.number(&args, &visitors, goes_on)?;
         let last = batch.num_rows() - 1;

@@ -121,15 +121,15 @@ impl ExecutionPlan for RadixSortExec {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(Self {
-                input,
-                order: self.order.clone(),
-                properties: Arc::clone(&self.properties),
-                metrics: ExecutionPlanMetricsSet::new(),
-            })),
-            _ => internal_err!("RadixSortExec has one input"),
-        }
+        let (Some(input), true) = (children.pop(), children.is_empty()) else {
+            return internal_err!("RadixSortExec has one input");
+        };
+        Ok(Arc::new(Self {
+            input,
+            order: self.order.clone(),
+            properties: Arc::clone(&self.properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        }))
     }
 
     fn execute(
@@ -230,10 +230,10 @@ fn in_one_piece(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<RecordB
         .zip(schema.fields())
         .map(|(pieces, field)| {
             let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-            match pieces.is_empty() {
-                true => Ok(new_empty_array(field.data_type())),
-                false => concat(&pieces),
+            if pieces.is_empty() {
+                return Ok(new_empty_array(field.data_type()));
             }
+            concat(&pieces)
         });
     let columns = joined.collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -400,9 +400,10 @@ impl<'a> Distances<'a> {
     }
 
     fn get(&self, row: usize) -> u64 {
-        match self.nulls.is_none_or(|nulls| nulls.is_valid(row)) {
-            true => self.values[row].wrapping_sub(self.smallest) as u64,
-            false => self.largest,
+        if self.nulls.is_none_or(|nulls| nulls.is_valid(row)) {
+            self.values[row].wrapping_sub(self.smallest) as u64
+        } else {
+            self.largest
         }
     }
 }
