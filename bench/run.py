@@ -3,10 +3,20 @@
     python3 bench/run.py [WORKLOAD ...] [--runs N] [--events N]
 
 Each workload is one TOML file in workloads/: the same question in the SQL of each engine that can
-answer it. A run is a whole process, from Parquet to Parquet, with two threads; the engines take
-turns, so that a machine that slows down slows all of them. Answers are compared before any figure
-is written. The data come from `jumeau sample`; the peers are installed at pinned versions below
-the build folder.
+answer it, or as a Python program where the peer is a library. A run is a whole process, from
+Parquet to Parquet, with two threads; the engines take turns, so that a machine that slows down
+slows all of them. Answers are compared before any figure is written. The peers are installed at
+pinned versions below the build folder.
+
+    question   one sentence
+    keys       columns that name a row, the same in every answer
+    values     columns that are compared
+    tolerance  relative, 1e-9 when left out
+    [data]     NAME = SQL of DuckDB that makes {data}/NAME.parquet, in this order;
+               without it, {data} is the sample: events.parquet, by_time.parquet, orders.parquet …
+    [sql]      ENGINE = query: jumeau, duckdb or chdb
+    [program]  NAME = Python that writes its answer to the file sys.argv[1]
+    [runs]     NAME = how often, for a peer that takes minutes
 """
 
 import argparse
@@ -22,7 +32,18 @@ import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
-PEERS = {"duckdb": "2.0.0", "chdb": "4.4.0"}
+PEERS = {
+    "duckdb": "2.0.0",
+    "chdb": "4.4.0",
+    "sparse-dot-topn": "1.2.0",
+    "implicit": "0.7.3",
+    "scikit-learn": "1.9.1",
+    "scipy": "1.17.1",
+    "pandas": "3.1.1",
+    "pyarrow": "26.0.1",
+}
+# Two threads for everybody, and each peer the fastest kernels that its libraries have.
+SETTINGS = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "OPENBLAS_CORETYPE": None, "OPENBLAS_L2_SIZE": None}
 VISITORS_PER_EVENT = 0.3516  # of the sample, so that 10 million events come from 3.5 million visitors
 
 # What a process of each engine does with the query in argv[1] and the output in argv[2].
@@ -51,13 +72,17 @@ def main():
     jumeau = build(target)
     python = environment(target)
     work = target / "bench"
-    data = sample(jumeau, python, work, options.events)
+    work.mkdir(exist_ok=True)
     files = sorted(HERE.glob("workloads/*.toml"))
     names = options.workload or [file.stem for file in files]
     sections = []
     for file in files:
         if file.stem in names:
             workload = tomllib.loads(file.read_text())
+            if "data" in workload:
+                data = generated(file.stem, workload["data"], python, work)
+            else:
+                data = sample(jumeau, python, work, options.events)
             sections.append(run(file.stem, workload, jumeau, python, work, data, options.runs))
     if not sections:
         sys.exit(f"no such workload; there are: {', '.join(file.stem for file in files)}")
@@ -80,13 +105,14 @@ def build(target):
 
 def environment(target):
     pins = [f"{name}=={version}" for name, version in PEERS.items()]
-    venv = target / ("bench-" + "-".join(pins).replace("==", ""))
+    venv = target / "bench-peers"
     python = venv / "bin" / "python"
-    if not (venv / "done").exists():
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    done = venv / "done"
+    if not done.exists() or done.read_text().split() != pins:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, *pins], check=True)
-        (venv / "done").touch()
+        done.write_text("\n".join(pins))
     return python
 
 
@@ -103,18 +129,39 @@ def sample(jumeau, python, work, events):
     return folder
 
 
+def generated(name, files, python, work):
+    """The data of one workload, made by DuckDB; made anew when their SQL changes."""
+    folder = work / f"data-{name}"
+    folder.mkdir(exist_ok=True)
+    done = folder / "done"
+    recipe = json.dumps(files)
+    if not done.exists() or done.read_text() != recipe:
+        done.unlink(missing_ok=True)
+        for file, sql in files.items():
+            output = folder / f"{file}.parquet"
+            subprocess.run([python, "-c", PROGRAMS["duckdb"], sql.replace("{data}", str(folder)), output], check=True)
+        done.write_text(recipe)
+    return folder
+
+
 def run(name, workload, jumeau, python, work, data, runs):
-    queries = {
-        engine: sql.replace("{data}", str(data)).strip() for engine, sql in workload["sql"].items()
-    }
-    figures = {engine: [] for engine in queries}
-    outputs = {engine: work / f"{name}.{engine}.parquet" for engine in queries}
+    commands, outputs = {}, {}
+    for engine, sql in workload["sql"].items():
+        sql = sql.replace("{data}", str(data)).strip()
+        outputs[engine] = work / f"{name}.{engine}.parquet"
+        if engine == "jumeau":
+            commands[engine] = [jumeau, "query", sql, "--threads", "2", "--quiet", "-o", outputs[engine]]
+        else:
+            commands[engine] = [python, "-c", PROGRAMS[engine], sql, outputs[engine]]
+    for peer, program in workload.get("program", {}).items():
+        outputs[peer] = work / f"{name}.{peer}.parquet"
+        commands[peer] = [python, "-c", program.replace("{data}", str(data)), outputs[peer]]
+    figures = {engine: [] for engine in commands}
     for turn in range(runs + 1):  # the first warms the page cache and is not counted
-        for engine, sql in queries.items():
-            if engine == "jumeau":
-                command = [jumeau, "query", sql, "--threads", "2", "--quiet", "-o", outputs[engine]]
-            else:
-                command = [python, "-c", PROGRAMS[engine], sql, outputs[engine]]
+        for engine, command in commands.items():
+            wanted = min(runs, workload.get("runs", {}).get(engine, runs))
+            if wanted < turn or (turn == 0 and wanted < runs):
+                continue
             seconds, mebibytes = measure(command)
             if turn:
                 figures[engine].append((seconds, mebibytes))
@@ -126,7 +173,9 @@ def run(name, workload, jumeau, python, work, data, runs):
 
 def measure(command):
     started = time.perf_counter()
-    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL)
+    settings = {name: value for name, value in {**os.environ, **SETTINGS}.items() if value is not None}
+    words = [str(word) for word in command]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, env=settings)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -138,8 +187,9 @@ def measure(command):
 COMPARE = """
 import duckdb, sys
 ours, theirs, keys, values = sys.argv[1], sys.argv[2], sys.argv[3].split(","), sys.argv[4].split(",")
+near = float(sys.argv[5])
 same = " AND ".join(
-    f"(a.{v} IS NOT DISTINCT FROM b.{v} OR abs(a.{v} - b.{v}) <= 1e-9 * greatest(abs(a.{v}), abs(b.{v})))"
+    f"(a.{v} IS NOT DISTINCT FROM b.{v} OR abs(a.{v} - b.{v}) <= {near} * greatest(abs(a.{v}), abs(b.{v})))"
     for v in values)
 on = " AND ".join(f"a.{k} IS NOT DISTINCT FROM b.{k}" for k in keys)
 rows, wrong = duckdb.sql(f\"\"\"
@@ -154,10 +204,14 @@ def compare(python, workload, outputs):
     """Every row of every peer against ours; figures of engines that disagree mean nothing."""
     rows = 0
     keys, values = ",".join(workload["keys"]), ",".join(workload["values"])
+    near = str(workload.get("tolerance", 1e-9))
     for engine, output in outputs.items():
         if engine != "jumeau":
-            command = [python, "-c", COMPARE, outputs["jumeau"], output, keys, values]
-            rows = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            command = [python, "-c", COMPARE, outputs["jumeau"], output, keys, values, near]
+            answer = subprocess.run(command, capture_output=True, text=True)
+            if answer.returncode:
+                sys.exit(f"{engine}: {answer.stderr}")
+            rows = int(answer.stdout)
     return rows
 
 
@@ -177,6 +231,10 @@ def table(name, workload, figures, rows):
         )
     for engine, sql in workload["sql"].items():
         lines += ["", f"{engine}:", "", "```sql", sql.strip(), "```"]
+    for peer, program in workload.get("program", {}).items():
+        lines += ["", f"{peer}:", "", "```python", program.strip(), "```"]
+    for file, sql in workload.get("data", {}).items():
+        lines += ["", f"{file}.parquet:", "", "```sql", sql.strip(), "```"]
     return "\n".join(lines)
 
 

@@ -104,7 +104,12 @@ impl ProgressLine {
             .map_or_else(String::new, |total| {
                 format!(" ({:.0} %)", 100.0 * progress.rows as f64 / total as f64)
             });
-        self.text(format!("{label}{rows} rows read{share}, {seconds:.1} s"));
+        let working = progress.working.map_or_else(String::new, |(name, done)| {
+            format!(", {name} {:.0} %", 100.0 * done)
+        });
+        self.text(format!(
+            "{label}{rows} rows read{share}{working}, {seconds:.1} s"
+        ));
     }
 
     /// Shows any text.

@@ -15,6 +15,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
+use jumeau_udfs::{STEPS, STEPS_DONE};
 use tokio::sync::mpsc;
 
 use super::diagnose;
@@ -31,12 +32,14 @@ pub struct Query {
 }
 
 /// How far a query has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
     /// Rows read from files so far.
     pub rows: usize,
     /// Rows that the files hold in all, when their footers tell.
     pub total: Option<usize>,
+    /// The function in FROM that works on what it has read, and the share of its work that is done.
+    pub working: Option<(&'static str, f64)>,
     /// Time since the query started.
     pub elapsed: Duration,
 }
@@ -119,6 +122,7 @@ impl Query {
         Progress {
             rows,
             total,
+            working: working(&self.plan),
             elapsed: self.started.elapsed(),
         }
     }
@@ -180,6 +184,17 @@ fn rows_to_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
         total = total.zip(rows).map(|(total, rows)| total + rows);
     });
     total
+}
+
+/// The operator that has told how much work it has and has not done all of it; the deepest, when there are several.
+fn working(plan: &Arc<dyn ExecutionPlan>) -> Option<(&'static str, f64)> {
+    let below = plan.children().into_iter().find_map(working);
+    below.or_else(|| {
+        let metrics = plan.metrics()?;
+        let count = |name| metrics.sum_by_name(name).map(|value| value.as_usize());
+        let (all, done) = (count(STEPS)?, count(STEPS_DONE)?);
+        (done < all).then(|| (plan.name(), done as f64 / all as f64))
+    })
 }
 
 fn visit_scans(plan: &Arc<dyn ExecutionPlan>, visit: &mut impl FnMut(&DataSourceExec)) {

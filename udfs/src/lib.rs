@@ -27,3 +27,4 @@ pub use registry::{
     reference_markdown, register_all, relation_planner,
 };
 pub use relation::tables::{is_relation_function, name_tables};
+pub use relation::work::{STEPS, STEPS_DONE};

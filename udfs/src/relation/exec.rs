@@ -75,7 +75,7 @@ impl DisplayAs for RelationExec {
 
 impl ExecutionPlan for RelationExec {
     fn name(&self) -> &'static str {
-        "RelationExec"
+        self.function.name()
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {

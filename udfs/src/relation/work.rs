@@ -7,6 +7,11 @@ use datafusion_common::DataFusionError;
 use datafusion_execution::memory_pool::MemoryReservation;
 use datafusion_physical_plan::metrics::{Count, ExecutionPlanMetricsSet, Gauge, MetricBuilder};
 
+/// The metrics of an operator that tell how far its work has come: steps in all, and those that are done.
+pub const STEPS: &str = "steps";
+/// See [`STEPS`].
+pub const STEPS_DONE: &str = "steps_done";
+
 /// The means of one run of a kernel. Shared by its threads; clones share the same counters.
 #[derive(Clone)]
 pub(crate) struct Work(Arc<Means>);
@@ -26,6 +31,8 @@ struct Metrics {
     pruned: Count,
     left_out: Count,
     peak: Gauge,
+    steps: Gauge,
+    steps_done: Gauge,
 }
 
 type Grow = Box<dyn Fn(usize) -> Result<(), String> + Send + Sync>;
@@ -106,6 +113,8 @@ impl Work {
                 pruned: counter("pairs_pruned"),
                 left_out: counter("left_out"),
                 peak: MetricBuilder::new(metrics).gauge("peak_memory", 0),
+                steps: MetricBuilder::new(metrics).gauge(STEPS, 0),
+                steps_done: MetricBuilder::new(metrics).gauge(STEPS_DONE, 0),
             },
         }))
     }
@@ -121,6 +130,16 @@ impl Work {
             return Err(Halt::Cancelled);
         }
         Ok(())
+    }
+
+    /// Says how many steps of about the same length the work has, for those who watch its progress.
+    pub(crate) fn expect_steps(&self, steps: usize) {
+        self.0.metrics.steps.add(steps);
+    }
+
+    /// Says that so many more steps are done.
+    pub(crate) fn done_steps(&self, steps: usize) {
+        self.0.metrics.steps_done.add(steps);
     }
 
     /// Asks for bytes before they are taken; dropping what it returns gives them back.
@@ -169,6 +188,17 @@ impl Held {
     /// Asks for the bytes that are missing to this many.
     pub(crate) fn at_least(&mut self, bytes: usize) -> Result<(), Halt> {
         self.grow(bytes.saturating_sub(self.bytes))
+    }
+}
+
+/// Asks for the bytes that are missing to this many; the first call reserves them.
+pub(crate) fn hold(held: &mut Option<Held>, bytes: usize, work: &Work) -> Result<(), Halt> {
+    match held {
+        Some(held) => held.at_least(bytes),
+        None => {
+            *held = Some(work.reserve(bytes)?);
+            Ok(())
+        }
     }
 }
 

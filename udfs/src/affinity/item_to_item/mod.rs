@@ -15,7 +15,7 @@ use crate::relation::exec::Output;
 use crate::relation::ids::Ids;
 use crate::relation::inputs::{Column, Columns, Input};
 use crate::relation::options::{OptionKind, OptionSpec, Options};
-use crate::relation::work::{Halt, Held, Work, bytes_with};
+use crate::relation::work::{Halt, Held, Work, hold};
 use crate::relation::{Relation, Run};
 use kernel::Measure;
 
@@ -130,29 +130,14 @@ struct Views {
     options: kernel::Options,
 }
 
-impl Views {
-    /// Asks for the memory that a batch will take.
-    fn make_room(&mut self, rows: usize, work: &Work) -> Result<(), Halt> {
-        let bytes = self.visitors.bytes_with(rows)
-            + self.items.bytes_with(rows)
-            + bytes_with(&self.codes.visitors, rows)
-            + bytes_with(&self.codes.items, rows);
-        match &mut self.held {
-            Some(held) => held.at_least(bytes),
-            None => {
-                self.held = Some(work.reserve(bytes)?);
-                Ok(())
-            }
-        }
-    }
-}
-
 impl Run for Views {
     fn push(&mut self, _: usize, batch: &RecordBatch, work: &Work) -> Result<()> {
-        self.make_room(batch.num_rows(), work).map_err(halted)?;
-        self.visitors
-            .encode(batch.column(0), &mut self.codes.visitors)?;
-        self.items.encode(batch.column(1), &mut self.codes.items)
+        let rows = batch.num_rows();
+        let bytes = self.visitors.bytes_with(rows) + self.items.bytes_with(rows);
+        hold(&mut self.held, bytes, work).map_err(halted)?;
+        let block = self.codes.room(rows, work).map_err(halted)?;
+        self.visitors.encode(batch.column(0), &mut block.visitors)?;
+        self.items.encode(batch.column(1), &mut block.items)
     }
 
     fn finish(self: Box<Self>, work: &Work, output: &mut Output) -> Result<()> {

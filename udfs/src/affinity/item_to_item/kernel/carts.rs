@@ -34,7 +34,7 @@ impl Carts {
         max_items: usize,
         work: &Work,
     ) -> Result<Self, Halt> {
-        let rows = views.visitors.len();
+        let rows = views.rows;
         if u32::try_from(rows).is_err() {
             let fault = format!(
                 "input 'views' must have fewer than {} rows, got {rows}",
@@ -43,7 +43,7 @@ impl Carts {
             return Err(Halt::Invalid(fault));
         }
         let held = work.reserve(rows * 4 + visitors * 12 + ranks.len() * 20)?;
-        let (code_of, label_of) = labels(&views.items, ranks);
+        let (code_of, label_of) = labels(&views, ranks);
         let starts = group(&views, visitors, work)?;
         let mut items = vec![0; starts[visitors] as usize];
         let mut sizes = vec![0; visitors];
@@ -91,9 +91,9 @@ impl Carts {
 }
 
 /// Codes by label and labels by code: the items with the most views first, then by id.
-fn labels(items: &[u32], ranks: &[u32]) -> (Vec<u32>, Vec<u32>) {
+fn labels(rows: &Views, ranks: &[u32]) -> (Vec<u32>, Vec<u32>) {
     let mut views = vec![0_u32; ranks.len()];
-    for &item in items {
+    for &item in rows.blocks.iter().flat_map(|block| &block.items) {
         if let Some(views) = views.get_mut(item as usize) {
             *views += 1;
         }
@@ -110,9 +110,9 @@ fn labels(items: &[u32], ranks: &[u32]) -> (Vec<u32>, Vec<u32>) {
 /// Where the views of each visitor start, and the end of the last.
 fn group(views: &Views, visitors: usize, work: &Work) -> Result<Vec<u32>, Halt> {
     let mut starts = vec![0_u32; visitors + 1];
-    for (visitors, items) in views.blocks() {
+    for block in &views.blocks {
         work.check()?;
-        for (&visitor, &item) in visitors.iter().zip(items) {
+        for (&visitor, &item) in block.visitors.iter().zip(&block.items) {
             if visitor != u32::MAX && item != u32::MAX {
                 starts[visitor as usize + 1] += 1;
             }
@@ -186,9 +186,9 @@ impl Part<'_> {
         } = self;
         let begin = starts[0];
         let held = work.reserve(sizes.len() * 4)?;
-        for (visitors, codes) in views.blocks() {
+        for block in &views.blocks {
             work.check()?;
-            for (&visitor, &code) in visitors.iter().zip(codes) {
+            for (&visitor, &code) in block.visitors.iter().zip(&block.items) {
                 // NULL visitors and those of other threads lie outside.
                 let visitor = (visitor as usize).wrapping_sub(first);
                 if let Some(size) = sizes.get_mut(visitor)

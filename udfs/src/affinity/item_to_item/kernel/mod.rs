@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::evidence::root_llr::signed_root;
 use crate::relation::threads::on_threads;
-use crate::relation::work::{Halt, Work};
+use crate::relation::work::{Halt, Held, Work};
 use best::{Best, Candidate};
 use carts::Carts;
 
@@ -38,18 +38,40 @@ pub(crate) enum Measure {
     Conditional,
 }
 
-/// Who looked at what, in codes; [`u32::MAX`] is a NULL.
-#[derive(Debug, Clone, Default)]
+/// Who looked at what, in codes; [`u32::MAX`] is a NULL. Kept in blocks, so that it grows without being moved and
+/// without spare room.
+#[derive(Default)]
 pub(crate) struct Views {
+    blocks: Vec<Block>,
+    rows: usize,
+    held: Vec<Held>,
+}
+
+/// Visitors and items of some rows.
+#[derive(Default)]
+pub(crate) struct Block {
     pub(crate) visitors: Vec<u32>,
     pub(crate) items: Vec<u32>,
 }
 
+/// Rows of a block.
+const BLOCK: usize = 1 << 18;
+
 impl Views {
-    /// Some rows at a time.
-    fn blocks(&self) -> impl Iterator<Item = (&[u32], &[u32])> {
-        let items = self.items.chunks(1 << 20);
-        self.visitors.chunks(1 << 20).zip(items)
+    /// Where so many more rows are to be appended.
+    pub(crate) fn room(&mut self, rows: usize, work: &Work) -> Result<&mut Block, Halt> {
+        self.rows += rows;
+        let full = |block: &Block| block.visitors.len() + rows > block.visitors.capacity();
+        if self.blocks.last().is_none_or(full) {
+            let capacity = rows.max(BLOCK);
+            self.held.push(work.reserve(capacity * 8)?);
+            self.blocks.push(Block {
+                visitors: Vec::with_capacity(capacity),
+                items: Vec::with_capacity(capacity),
+            });
+        }
+        let last = self.blocks.len() - 1;
+        Ok(&mut self.blocks[last])
     }
 }
 
@@ -78,6 +100,7 @@ pub(crate) fn item_to_item(
     let carts = Carts::new(views, visitors, ranks, options.max_items, work)?;
     work.count_left_out(carts.left_out);
     let next = AtomicUsize::new(0);
+    work.expect_steps(ranks.len().div_ceil(SHARE));
     let bests = on_threads(0..work.threads(), |_| count(&carts, &next, options, work))?;
     merge(bests, &carts, ranks.len(), options.k, work)
 }
@@ -133,6 +156,7 @@ fn count(carts: &Carts, next: &AtomicUsize, options: &Options, work: &Work) -> R
             work.count_scored(touched.len() as u64);
             touched.clear();
         }
+        work.done_steps(1);
     }
 }
 
