@@ -32,14 +32,14 @@ pub struct Query {
 }
 
 /// How far a query has come.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
     /// Rows read from files so far.
     pub rows: usize,
     /// Rows that the files hold in all, when their footers tell.
     pub total: Option<usize>,
     /// The function in FROM that works on what it has read, and the share of its work that is done.
-    pub working: Option<(&'static str, f64)>,
+    pub working: Option<(String, f64)>,
     /// Time since the query started.
     pub elapsed: Duration,
 }
@@ -187,13 +187,13 @@ fn rows_to_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
 }
 
 /// The operator that has told how much work it has and has not done all of it; the deepest, when there are several.
-fn working(plan: &Arc<dyn ExecutionPlan>) -> Option<(&'static str, f64)> {
+fn working(plan: &Arc<dyn ExecutionPlan>) -> Option<(String, f64)> {
     let below = plan.children().into_iter().find_map(working);
     below.or_else(|| {
         let metrics = plan.metrics()?;
         let count = |name| metrics.sum_by_name(name).map(|value| value.as_usize());
         let (all, done) = (count(STEPS)?, count(STEPS_DONE)?);
-        (done < all).then(|| (plan.name(), done as f64 / all as f64))
+        (done < all).then(|| (plan.name().to_owned(), done as f64 / all as f64))
     })
 }
 
