@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn functions_are_not_tables_but_their_inputs_are() {
-        let sql = "FROM item_to_item(events, k => 3) JOIN recommend(a, item_to_item((SELECT * FROM b))) USING (item)";
+        let sql = "FROM item_to_item(events, k => 3) JOIN item_to_item((SELECT * FROM item_to_item(a) JOIN b)) USING (item)";
         let statement = &parse(sql).unwrap()[0];
         assert_eq!(tables_read(statement).unwrap(), ["a", "b", "events"]);
     }

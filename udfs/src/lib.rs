@@ -17,7 +17,10 @@ mod evidence;
 mod lookalike;
 mod privacy;
 pub mod registry;
-#[expect(dead_code, reason = "what the functions of FROM still to come need is there")]
+#[expect(
+    dead_code,
+    reason = "what the functions of FROM still to come need is there"
+)]
 mod relation;
 mod value;
 

@@ -333,9 +333,9 @@ mod tests {
 
     use super::*;
 
-    fn encode(ids: &mut Ids, column: ArrayRef) -> Vec<u32> {
+    fn encode(ids: &mut Ids, column: &ArrayRef) -> Vec<u32> {
         let mut codes = Vec::new();
-        ids.encode(&column, &mut codes).unwrap();
+        ids.encode(column, &mut codes).unwrap();
         codes
     }
 
@@ -343,7 +343,7 @@ mod tests {
     fn null_has_no_code_and_types_come_back() {
         let column: ArrayRef = Arc::new(Int32Array::from(vec![Some(7), None, Some(-3), Some(7)]));
         let mut ids = Ids::new(column.data_type());
-        let codes = encode(&mut ids, Arc::clone(&column));
+        let codes = encode(&mut ids, &column);
         assert_eq!(codes, [0, NO_CODE, 1, 0]);
         assert_eq!(ids.ranks(), [1, 0]);
         let back = ids.decode(&[0, 1]).unwrap();
@@ -354,7 +354,7 @@ mod tests {
     fn unsigned_ids_keep_their_order_beyond_the_signed_range() {
         let column: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX, 1, 1 << 63]));
         let mut ids = Ids::new(column.data_type());
-        assert_eq!(encode(&mut ids, Arc::clone(&column)), [0, 1, 2]);
+        assert_eq!(encode(&mut ids, &column), [0, 1, 2]);
         assert_eq!(ids.ranks(), [2, 0, 1]);
         assert_eq!(&ids.decode(&[0, 1, 2]).unwrap(), &column);
         assert_eq!(ids.show(0), u64::MAX.to_string());
@@ -368,7 +368,7 @@ mod tests {
             "a long text, not inlined",
         ]));
         let mut ids = Ids::new(&DataType::Utf8View);
-        assert_eq!(encode(&mut ids, Arc::clone(&view)), [0, 1, 2]);
+        assert_eq!(encode(&mut ids, &view), [0, 1, 2]);
         for data_type in [
             DataType::Utf8,
             DataType::LargeUtf8,
@@ -391,7 +391,8 @@ mod tests {
         ) {
             let values: Vec<i64> = small.iter().map(|v| v.saturating_mul(scale)).collect();
             let mut ids = Ids::new(&DataType::Int64);
-            let codes = encode(&mut ids, Arc::new(Int64Array::from(values.clone())));
+            let column: ArrayRef = Arc::new(Int64Array::from(values.clone()));
+            let codes = encode(&mut ids, &column);
             let mut reference = Reference::new();
             for (value, code) in values.iter().zip(&codes) {
                 let next = reference.len() as u32;

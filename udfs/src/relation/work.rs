@@ -193,13 +193,11 @@ impl Held {
 
 /// Asks for the bytes that are missing to this many; the first call reserves them.
 pub(crate) fn hold(held: &mut Option<Held>, bytes: usize, work: &Work) -> Result<(), Halt> {
-    match held {
-        Some(held) => held.at_least(bytes),
-        None => {
-            *held = Some(work.reserve(bytes)?);
-            Ok(())
-        }
+    if let Some(held) = held {
+        return held.at_least(bytes);
     }
+    *held = Some(work.reserve(bytes)?);
+    Ok(())
 }
 
 /// The bytes of a vector once it has taken so many more items.

@@ -248,7 +248,9 @@ impl Measure {
             Self::Lift => both * all / (a * b),
             Self::Conditional => both / a,
             Self::Llr => {
-                let table = [both, a - both, b - both, all - a - b + both];
+                // The same sum in both directions, so that a pair has one score to the last bit.
+                let (less, more) = (a.min(b), a.max(b));
+                let table = [both, less - both, more - both, all - a - b + both];
                 // Counts are never negative, so there is always a root.
                 signed_root(table).ok().flatten().unwrap_or(0.0)
             }
