@@ -91,3 +91,114 @@ fn item_to_item_ends_when_nobody_waits() {
         "SELECT * FROM item_to_item({views}, max_items => 10000)"
     ));
 }
+
+#[test]
+fn lookalike_weights_explains_itself_and_prunes() {
+    let sql = "SELECT weight FROM lookalike_weights((SELECT column1, column2 AS likes FROM views WHERE column3 > 5), \
+               (SELECT column1, column2 AS likes FROM views), method => 'Logistic', alpha => 2)";
+    assert_snapshot!(explain(sql), @r#"
+    Projection: weight
+      lookalike_weights: method => 'logistic', alpha => 2, min_support => 5, bins => 10
+        Projection: views.column1 AS column1, CAST(views.column2 AS Utf8View) AS likes
+          Filter: views.column3 > Int64(5)
+            TableScan: views projection=[column1, column2, column3]
+        Projection: views.column1 AS column1, CAST(views.column2 AS Utf8View) AS likes
+          TableScan: views projection=[column1, column2]
+    ProjectionExec: expr=[weight@4 as weight]
+      RelationExec: lookalike_weights(method => 'logistic', alpha => 2, min_support => 5, bins => 10)
+        CoalescePartitionsExec
+          ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
+            RepartitionExec: partitioning=RoundRobinBatch(2), input_partitions=1
+              FilterExec: column3@2 > 5
+                DataSourceExec: partitions=1, partition_sizes=[1]
+        ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
+          DataSourceExec: partitions=1, partition_sizes=[1]
+    "#);
+}
+
+#[test]
+fn lookalike_score_explains_itself_and_prunes() {
+    let sql = "SELECT id FROM lookalike_score((SELECT column1, column2 AS likes FROM views), \
+               (SELECT * FROM lookalike_weights((SELECT column1, column2 AS likes FROM views), (SELECT 3, 'map' AS likes))))";
+    assert_snapshot!(explain(sql), @r#"
+    Projection: id
+      lookalike_score
+        Projection: views.column1 AS column1, CAST(views.column2 AS Utf8View) AS likes
+          TableScan: views projection=[column1, column2]
+        Projection: CAST(feature AS Utf8View), CAST(value AS Utf8View), weight, low, high, seed_n
+          lookalike_weights: method => 'log_odds', alpha => 1, min_support => 5, bins => 10
+            Projection: views.column1 AS column1, CAST(views.column2 AS Utf8View) AS likes
+              TableScan: views projection=[column1, column2]
+            Projection: Int64(3), Utf8View("map") AS likes
+              EmptyRelation: rows=1
+    ProjectionExec: expr=[id@0 as id]
+      RelationExec: lookalike_score()
+        ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
+          DataSourceExec: partitions=1, partition_sizes=[1]
+        CoalescePartitionsExec
+          ProjectionExec: expr=[CAST(feature@0 AS Utf8View) as feature, CAST(value@1 AS Utf8View) as value, weight@4 as weight, low@2 as low, high@3 as high, seed_n@5 as seed_n]
+            RepartitionExec: partitioning=RoundRobinBatch(2), input_partitions=1
+              RelationExec: lookalike_weights(method => 'log_odds', alpha => 1, min_support => 5, bins => 10)
+                ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
+                  DataSourceExec: partitions=1, partition_sizes=[1]
+                ProjectionExec: expr=[3 as Int64(3), map as likes]
+                  PlaceholderRowExec
+    "#);
+}
+
+#[test]
+fn lookalike_expand_explains_itself_and_prunes() {
+    let sql = "SELECT id FROM lookalike_expand((SELECT column1, column2 AS likes FROM views), \
+               (SELECT 'likes' AS feature, column2 AS value, 1.0 AS weight, column3 FROM views), share => 0.5)";
+    assert_snapshot!(explain(sql), @r#"
+    Projection: id
+      lookalike_expand: size => NULL, share => 0.5, force => false
+        Projection: views.column1 AS column1, CAST(views.column2 AS Utf8View) AS likes
+          TableScan: views projection=[column1, column2]
+        Projection: Utf8View("likes") AS feature, CAST(views.column2 AS Utf8View) AS value, Float64(1) AS weight
+          TableScan: views projection=[column2]
+    ProjectionExec: expr=[id@0 as id]
+      RelationExec: lookalike_expand(size => NULL, share => 0.5, force => false)
+        ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
+          DataSourceExec: partitions=1, partition_sizes=[1]
+        ProjectionExec: expr=[likes as feature, CAST(column2@0 AS Utf8View) as value, 1 as weight]
+          DataSourceExec: partitions=1, partition_sizes=[1]
+    "#);
+}
+
+/// Many people with many features: an id and 40 numbers and texts.
+fn people(rows: usize, first: usize) -> String {
+    let features = (0..40).map(|feature| {
+        let value = format!("(value * {}) % {}", 7919 + 2 * feature, 5003 + feature);
+        if feature % 2 == 0 {
+            format!("{value} AS f{feature}")
+        } else {
+            format!("(({value}) % 50)::TEXT AS f{feature}")
+        }
+    });
+    let features = features.collect::<Vec<_>>().join(", ");
+    format!(
+        "(SELECT value AS id, {features} FROM generate_series({first}, {}))",
+        first + rows
+    )
+}
+
+#[test]
+fn lookalike_weights_ends_when_nobody_waits() {
+    let (seed, base) = (people(20_000, 0), people(200_000, 1_000_000));
+    ends_soon(&format!(
+        "SELECT * FROM lookalike_weights({seed}, {base}, method => 'logistic')"
+    ));
+}
+
+#[test]
+fn lookalike_scores_end_when_nobody_waits() {
+    let people = people(400_000, 0);
+    let weights = "(SELECT 'f1' AS feature, '7' AS value, 1.0 AS weight)";
+    ends_soon(&format!(
+        "SELECT * FROM lookalike_score({people}, {weights})"
+    ));
+    ends_soon(&format!(
+        "SELECT * FROM lookalike_expand({people}, {weights}, size => 10, force => true)"
+    ));
+}

@@ -51,6 +51,9 @@ use crate::evidence::wilson_lower::WilsonLower;
 use crate::evidence::wilson_upper::WilsonUpper;
 use crate::lookalike::gower::Gower;
 use crate::lookalike::jaccard::Jaccard;
+use crate::lookalike::lookalike_expand::LookalikeExpand;
+use crate::lookalike::lookalike_score::LookalikeScore;
+use crate::lookalike::lookalike_weights::LookalikeWeights;
 use crate::lookalike::overlap_coefficient::OverlapCoefficient;
 use crate::lookalike::weighted_jaccard::WeightedJaccard;
 use crate::privacy::pseudonymize::Pseudonymize;
@@ -126,7 +129,12 @@ pub fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + 
 }
 
 /// All functions that stand in FROM.
-pub(crate) static RELATIONS: &[&dyn Relation] = &[&ItemToItem];
+pub(crate) static RELATIONS: &[&dyn Relation] = &[
+    &ItemToItem,
+    &LookalikeWeights,
+    &LookalikeScore,
+    &LookalikeExpand,
+];
 
 /// Plans calls of the functions that stand in FROM: for `SessionStateBuilder::with_relation_planners`.
 pub fn relation_planner() -> Arc<dyn RelationPlanner> {

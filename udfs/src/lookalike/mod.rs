@@ -2,5 +2,9 @@
 
 pub(crate) mod gower;
 pub(crate) mod jaccard;
+pub(crate) mod lookalike_expand;
+pub(crate) mod lookalike_score;
+pub(crate) mod lookalike_weights;
 pub(crate) mod overlap_coefficient;
+mod people;
 pub(crate) mod weighted_jaccard;

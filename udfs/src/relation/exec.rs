@@ -121,10 +121,9 @@ impl ExecutionPlan for RelationExec {
         }
         let schemas: Vec<_> = self.inputs.iter().map(|input| input.schema()).collect();
         let run = self.function.start(&schemas, &self.options)?;
-        let inputs = self
-            .inputs
-            .iter()
-            .map(|input| input.execute(0, Arc::clone(&context)))
+        let order = self.function.reading_order().into_iter();
+        let inputs = order
+            .map(|input| Ok((input, self.inputs[input].execute(0, Arc::clone(&context))?)))
             .collect::<Result<Vec<_>>>()?;
         let stop = Arc::new(AtomicBool::new(false));
         let reservation = MemoryConsumer::new(function).register(context.memory_pool());
@@ -157,12 +156,12 @@ impl ExecutionPlan for RelationExec {
 
 async fn execute(
     mut run: Box<dyn Run>,
-    inputs: Vec<SendableRecordBatchStream>,
+    inputs: Vec<(usize, SendableRecordBatchStream)>,
     work: Work,
     mut output: Output,
 ) -> Result<()> {
     let compute = output.metrics.elapsed_compute().clone();
-    for (input, mut batches) in inputs.into_iter().enumerate() {
+    for (input, mut batches) in inputs {
         while let Some(batch) = batches.next().await {
             let batch = batch?;
             let _timer = compute.timer();

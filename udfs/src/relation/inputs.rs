@@ -138,7 +138,8 @@ fn by_position(
         .collect()
 }
 
-fn by_name(
+/// Picks these columns by their names.
+pub(crate) fn by_name(
     function: &str,
     input: &str,
     columns: &[Column],

@@ -41,6 +41,11 @@ pub(crate) trait Relation: Debug + Send + Sync {
     /// The options that can follow them.
     fn options(&self) -> &'static [OptionSpec];
 
+    /// The order in which the inputs are read, each to its end.
+    fn reading_order(&self) -> Vec<usize> {
+        (0..self.inputs().len()).collect()
+    }
+
     /// The columns of an input that are read, and the types that they are cast to. Everything else is pruned.
     fn columns(&self, input: usize, schema: &Schema, _options: &Options) -> Result<Vec<Picked>> {
         inputs::pick(self.name(), self.inputs(), input, schema)
@@ -58,8 +63,8 @@ pub(crate) trait Relation: Debug + Send + Sync {
 
 /// One run of a relation function.
 pub(crate) trait Run: Send {
-    /// Takes a batch of picked columns. Input 0 comes whole before input 1, and so on; memory that is kept is reserved
-    /// from `work` first.
+    /// Takes a batch of picked columns. Each input comes whole before the next one of the reading order; memory that is
+    /// kept is reserved from `work` first.
     fn push(&mut self, input: usize, batch: &RecordBatch, work: &Work) -> Result<()>;
 
     /// Computes, on a thread of its own that may block, and sends the rows.

@@ -105,7 +105,9 @@ impl UserDefinedLogicalNodeCore for RelationNode {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.function.name(), self.options)
+        let options = self.options.to_string();
+        let colon = if options.is_empty() { "" } else { ": " };
+        write!(f, "{}{colon}{options}", self.function.name())
     }
 
     fn with_exprs_and_inputs(&self, _: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
