@@ -123,7 +123,8 @@ async fn run(
         return Ok(());
     };
 
-    let rows = save(&mut query, format, path, terminal).await?;
+    let shape = Shape::unlimited(engine.threads());
+    let rows = save(&mut query, format, path, shape, terminal).await?;
     terminal.say(format_args!(
         "{}: {} rows",
         path.display(),
@@ -134,13 +135,19 @@ async fn run(
 
 /// Writes beside the target and renames at the end. A link keeps pointing to where it points; what
 /// is no regular file, such as a device or a pipe, is written to directly.
-async fn save(query: &mut Query, format: Format, path: &Path, terminal: Terminal) -> Result<usize> {
+async fn save(
+    query: &mut Query,
+    format: Format,
+    path: &Path,
+    shape: Shape,
+    terminal: Terminal,
+) -> Result<usize> {
     let io = |error| Error::io(path.display(), &error);
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let special = std::fs::metadata(&target).is_ok_and(|data| !data.is_file() && !data.is_dir());
     if special {
         let file = File::options().write(true).open(&target).map_err(io)?;
-        return Ok(fill(query, format, file, terminal).await?.1);
+        return Ok(fill(query, format, file, shape, terminal).await?.1);
     }
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -153,7 +160,7 @@ async fn save(query: &mut Query, format: Format, path: &Path, terminal: Terminal
         .tempfile_in(folder)
         .map_err(io)?
         .into_parts();
-    let (file, rows) = fill(query, format, file, terminal).await?;
+    let (file, rows) = fill(query, format, file, shape, terminal).await?;
     file.sync_all().map_err(io)?;
     share(&file, folder).map_err(io)?;
     staged.persist(&target).map_err(|error| io(error.error))?;
@@ -164,14 +171,11 @@ async fn fill(
     query: &mut Query,
     format: Format,
     file: File,
+    shape: Shape,
     terminal: Terminal,
 ) -> Result<(File, usize)> {
-    let mut writer = Writer::new(
-        format,
-        &query.schema(),
-        BufWriter::new(file),
-        Shape::unlimited(),
-    )?;
+    let out = BufWriter::new(file);
+    let mut writer = Writer::new(format, &query.schema(), out, shape)?;
     let mut rows = 0;
     drive(query, terminal, |batch| {
         rows += batch.num_rows();

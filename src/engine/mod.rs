@@ -140,6 +140,11 @@ impl Engine {
         self.tables.names()
     }
 
+    /// How many threads queries use.
+    pub fn threads(&self) -> usize {
+        self.context.copied_config().target_partitions()
+    }
+
     /// Makes a file known as a table, in place of one of the same name.
     pub fn add_file(&self, name: &str, path: &Path) {
         // Not a path of the project: it starts where the user stands.

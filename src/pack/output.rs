@@ -28,15 +28,15 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Starts the file.
-    pub(super) fn create(path: &Path, schema: &SchemaRef) -> Result<Self> {
+    /// Starts the file, which at most so many threads encode.
+    pub(super) fn create(path: &Path, schema: &SchemaRef, threads: usize) -> Result<Self> {
         let schema = output_schema(schema);
         let file = File::create(path).map_err(|error| Error::io(path.display(), &error))?;
         let writer = Writer::new(
             Format::Parquet,
             &schema,
             BufWriter::new(file),
-            Shape::unlimited(),
+            Shape::unlimited(threads),
         )?;
         Ok(Self {
             path: path.to_owned(),

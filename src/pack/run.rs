@@ -113,7 +113,7 @@ async fn run_query(
     let started = Instant::now();
     let path = staging.file(&query.name);
     let mut running = engine.query(query.statement.clone(), params).await?;
-    let mut output = Output::create(&path, &running.schema())?;
+    let mut output = Output::create(&path, &running.schema(), engine.threads())?;
     let mut tick = tokio::time::interval(TICK);
     loop {
         let batch = tokio::select! {
@@ -139,7 +139,7 @@ async fn run_query(
         if let Some(first) = finding.failing.first() {
             // The rows that failed, beside the output, for whoever mends it.
             let path = staging.file(&format!("{}.failing-{}", query.name, index + 1));
-            let mut output = Output::create(&path, &first.schema())?;
+            let mut output = Output::create(&path, &first.schema(), 1)?;
             for batch in &finding.failing {
                 output.write(batch)?;
             }

@@ -1,6 +1,7 @@
 //! Results in, text or files out. Knows Arrow only: no engine, no pack, no terminal.
 
 mod markdown;
+mod parquet;
 mod table;
 mod writer;
 

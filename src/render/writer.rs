@@ -11,21 +11,21 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc;
 use datafusion::arrow::json;
 use datafusion::arrow::json::writer::{JsonArray, LineDelimited};
-use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::properties::WriterProperties;
 
+use super::parquet::ParquetWriter;
 use super::{Format, markdown, table};
 use crate::error::{Error, Result};
 
-/// The room that the table format has. The other formats take all rows.
+/// The room that the table format has, and the threads that Parquet has. Other formats take all rows on this thread.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     /// Columns of the terminal, if the output goes to one.
     pub width: Option<u16>,
     /// Rows to show; more are for programs, and the caller says what is left out.
     pub rows: usize,
+    /// Threads that encode Parquet, at most.
+    pub threads: usize,
 }
 
 impl Default for Shape {
@@ -33,16 +33,18 @@ impl Default for Shape {
         Self {
             width: None,
             rows: 1000,
+            threads: 1,
         }
     }
 }
 
 impl Shape {
     /// All rows, whatever their width: for a file.
-    pub fn unlimited() -> Self {
+    pub fn unlimited(threads: usize) -> Self {
         Self {
             width: None,
             rows: usize::MAX,
+            threads,
         }
     }
 }
@@ -61,12 +63,12 @@ enum Inner<W: Write + Send> {
     Json(Box<json::Writer<W, JsonArray>>),
     JsonLines(Box<json::Writer<W, LineDelimited>>),
     Markdown(W),
-    Parquet(Box<ArrowWriter<W>>),
+    Parquet(Box<ParquetWriter<W>>),
     Arrow(Box<ipc::writer::FileWriter<W>>),
 }
 
 impl<W: Write + Send> Writer<W> {
-    /// Starts writing; `shape` matters to the table format only.
+    /// Starts writing; `shape` matters to the table format and to Parquet.
     ///
     /// # Errors
     /// When nothing can be written, or the format cannot hold a column's type.
@@ -104,10 +106,7 @@ impl<W: Write + Send> Writer<W> {
                 Inner::Markdown(out)
             }
             Format::Parquet => {
-                let properties = WriterProperties::builder()
-                    .set_compression(Compression::ZSTD(ZstdLevel::default()))
-                    .build();
-                let writer = ArrowWriter::try_new(out, Arc::clone(schema), Some(properties));
+                let writer = ParquetWriter::new(out, schema, shape.threads);
                 Inner::Parquet(Box::new(writer.map_err(parquet)?))
             }
             Format::Arrow => {
@@ -168,7 +167,7 @@ impl<W: Write + Send> Writer<W> {
                 Ok(writer.into_inner())
             }
             Inner::Markdown(out) => Ok(out),
-            Inner::Parquet(writer) => writer.into_inner().map_err(parquet),
+            Inner::Parquet(writer) => writer.finish().map_err(parquet),
             Inner::Arrow(writer) => writer.into_inner().map_err(arrow),
         }
     }

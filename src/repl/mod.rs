@@ -87,6 +87,7 @@ async fn one(
     let shape = Shape {
         width: terminal.width(),
         rows,
+        ..Shape::default()
     };
     let mut writer = Writer::new(
         Format::Table,

@@ -14,6 +14,7 @@ mod clickstream;
 mod common;
 mod evaluation;
 mod evidence;
+mod grouping;
 mod lookalike;
 mod privacy;
 pub mod registry;

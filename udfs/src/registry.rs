@@ -49,6 +49,7 @@ use crate::evidence::root_llr::RootLlr;
 use crate::evidence::shrunk_rate::ShrunkRate;
 use crate::evidence::wilson_lower::WilsonLower;
 use crate::evidence::wilson_upper::WilsonUpper;
+use crate::grouping::rule::GroupByVisitor;
 use crate::lookalike::gower::Gower;
 use crate::lookalike::jaccard::Jaccard;
 use crate::lookalike::lookalike_expand::LookalikeExpand;
@@ -125,7 +126,11 @@ pub fn all() -> Vec<Function> {
 /// The rules that give functions an operator of their own: for
 /// `SessionStateBuilder::with_physical_optimizer_rule`, behind DataFusion's.
 pub fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    vec![Arc::new(SinglePass), Arc::new(SessionizeStreams)]
+    vec![
+        Arc::new(GroupByVisitor),
+        Arc::new(SinglePass),
+        Arc::new(SessionizeStreams),
+    ]
 }
 
 /// All functions that stand in FROM.

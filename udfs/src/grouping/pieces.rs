@@ -1,0 +1,238 @@
+//! Scatters rows into buckets.
+//!
+//! A piece is some rows, ordered by bucket, column by column: a counting sort of the rows, then one gather a column.
+//! Nothing is allocated for a bucket, nothing grows, and a row costs what it holds.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::{concat, take};
+use arrow::datatypes::DataType;
+use datafusion_common::Result;
+use datafusion_common::hash_utils::create_hashes;
+use datafusion_execution::memory_pool::MemoryReservation;
+use datafusion_physical_plan::repartition::REPARTITION_RANDOM_STATE;
+
+use super::columns::Columns;
+use super::spill::{Run, Spiller};
+
+/// Rows of a piece: a column of it fits the second cache.
+const PIECE: usize = 1 << 17;
+/// Buckets in all: what one of them holds of ten million rows fits the second cache with room to spare.
+const BUCKETS: usize = 1024;
+/// Less than that is not worth a file.
+const LEAST_SPILL: usize = 4 << 20;
+
+/// How rows are spread: first over the partitions of the output, then over the buckets of each.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spread {
+    pub(super) partitions: usize,
+    /// Buckets of one partition.
+    pub(super) buckets: usize,
+}
+
+impl Spread {
+    pub(super) fn over(partitions: usize) -> Self {
+        Self {
+            partitions,
+            buckets: (BUCKETS / partitions).max(16),
+        }
+    }
+
+    /// The partition is the one that DataFusion chooses, so that joins find equal keys in the same one.
+    fn bucket(self, hash: u64) -> u32 {
+        let partition = hash % self.partitions as u64;
+        let bucket = ((hash >> 32) * self.buckets as u64) >> 32;
+        (partition * self.buckets as u64 + bucket) as u32
+    }
+
+    fn count(self) -> usize {
+        self.partitions * self.buckets
+    }
+}
+
+/// Rows in the order of their buckets.
+pub(super) struct Piece {
+    pub(super) columns: Vec<ArrayRef>,
+    /// Where each bucket starts, and the end.
+    pub(super) starts: Vec<u32>,
+}
+
+impl Piece {
+    /// The rows of some buckets.
+    pub(super) fn rows(&self, from: usize, to: usize) -> Vec<ArrayRef> {
+        let (start, end) = (self.starts[from] as usize, self.starts[to] as usize);
+        let columns = self.columns.iter();
+        columns
+            .map(|column| column.slice(start, end - start))
+            .collect()
+    }
+
+    pub(super) fn count(&self, from: usize, to: usize) -> usize {
+        (self.starts[to] - self.starts[from]) as usize
+    }
+}
+
+/// Everything that was scattered.
+#[derive(Default)]
+pub(super) struct Collected {
+    pub(super) pieces: Vec<Piece>,
+    pub(super) runs: Vec<Run>,
+    /// The memory of the pieces.
+    pub(super) held: Vec<MemoryReservation>,
+}
+
+/// Scatters the rows of one thread.
+pub(super) struct Scatter {
+    columns: Arc<Columns>,
+    spread: Spread,
+    reservation: MemoryReservation,
+    spiller: Spiller,
+    waiting: Vec<Vec<ArrayRef>>,
+    /// The buckets of the waiting rows.
+    buckets: Vec<u32>,
+    hashes: Vec<u64>,
+    pieces: Vec<Piece>,
+    runs: Vec<Run>,
+}
+
+impl Scatter {
+    pub(super) fn new(
+        columns: Arc<Columns>,
+        spread: Spread,
+        reservation: MemoryReservation,
+        spiller: Spiller,
+    ) -> Self {
+        Self {
+            columns,
+            spread,
+            reservation,
+            spiller,
+            waiting: Vec::new(),
+            buckets: Vec::new(),
+            hashes: Vec::new(),
+            pieces: Vec::new(),
+            runs: Vec::new(),
+        }
+    }
+
+    pub(super) fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        let kept = self.columns.evaluate(batch)?;
+        // These rows and their copy in the piece; half of it stays free for those who read the buckets.
+        let bytes = 2 * size_of_columns(&kept) + 8 * batch.num_rows();
+        if self.reservation.try_grow(bytes).is_err() {
+            if self.reservation.size() >= LEAST_SPILL {
+                self.spill()?;
+            }
+            self.reservation.grow(bytes);
+        }
+        self.hashes.clear();
+        self.hashes.resize(batch.num_rows(), 0);
+        let keys = &kept[..self.columns.keys()];
+        create_hashes(
+            keys,
+            REPARTITION_RANDOM_STATE.random_state(),
+            &mut self.hashes,
+        )?;
+        let spread = self.spread;
+        self.buckets
+            .extend(self.hashes.iter().map(|&hash| spread.bucket(hash)));
+        self.waiting.push(kept);
+        if self.buckets.len() >= PIECE {
+            self.cut()?;
+        }
+        Ok(())
+    }
+
+    /// Ends. Who had to spill once spills the rest as well, so that there is memory to read it.
+    pub(super) fn finish(mut self) -> Result<Collected> {
+        if self.runs.is_empty() {
+            self.cut()?;
+        } else {
+            self.spill()?;
+        }
+        Ok(Collected {
+            pieces: self.pieces,
+            runs: self.runs,
+            held: vec![self.reservation],
+        })
+    }
+
+    /// Makes a piece of the waiting rows.
+    fn cut(&mut self) -> Result<()> {
+        if self.buckets.is_empty() {
+            return Ok(());
+        }
+        let mut starts = vec![0_u32; self.spread.count() + 1];
+        for &bucket in &self.buckets {
+            starts[bucket as usize + 1] += 1;
+        }
+        for bucket in 1..starts.len() {
+            starts[bucket] += starts[bucket - 1];
+        }
+        let mut places = starts.clone();
+        let mut order = vec![0_u32; self.buckets.len()];
+        for (row, &bucket) in (0..).zip(&self.buckets) {
+            let place = &mut places[bucket as usize];
+            order[*place as usize] = row;
+            *place += 1;
+        }
+        let order = UInt32Array::from(order);
+        let waiting = std::mem::take(&mut self.waiting);
+        let columns = (0..self.columns.schema().fields().len()).map(|column| {
+            let parts: Vec<&dyn Array> = waiting.iter().map(|kept| kept[column].as_ref()).collect();
+            Ok(compact(take(&concat(&parts)?, &order, None)?))
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        self.buckets.clear();
+        self.pieces.push(Piece { columns, starts });
+        let pieces = self.pieces.iter();
+        let bytes = pieces.map(|piece| size_of_columns(&piece.columns) + 4 * piece.starts.len());
+        let bytes: usize = bytes.sum();
+        self.reservation
+            .shrink(self.reservation.size().saturating_sub(bytes + bytes / 2));
+        Ok(())
+    }
+
+    fn spill(&mut self) -> Result<()> {
+        self.cut()?;
+        let pieces = std::mem::take(&mut self.pieces);
+        self.runs.extend(self.spiller.spill(&pieces, self.spread)?);
+        self.reservation.free();
+        Ok(())
+    }
+}
+
+/// Text that lies scattered over far larger buffers is brought together.
+fn compact(column: ArrayRef) -> ArrayRef {
+    if column.data_type() != &DataType::Utf8View {
+        return column;
+    }
+    let views = column.as_string_view();
+    if size_of_buffers(&column) > 2 * views.total_buffer_bytes_used() + (1 << 20) {
+        Arc::new(views.gc())
+    } else {
+        column
+    }
+}
+
+/// The bytes that these columns keep in memory, each buffer once.
+pub(super) fn size_of_columns(columns: &[ArrayRef]) -> usize {
+    columns
+        .iter()
+        .map(|column| match column.data_type() {
+            DataType::Utf8View => 16 * column.len() + size_of_buffers(column),
+            _ => column.to_data().get_slice_memory_size().unwrap_or(0),
+        })
+        .sum()
+}
+
+fn size_of_buffers(column: &ArrayRef) -> usize {
+    let buffers = column.as_string_view().data_buffers().iter();
+    let mut sizes: Vec<_> = buffers
+        .map(|buffer| (buffer.as_ptr(), buffer.len()))
+        .collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes.iter().map(|(_, bytes)| bytes).sum()
+}
