@@ -9,7 +9,13 @@ use crate::support::{root, run};
 fn pandas_polars_and_duckdb_read_every_output() {
     let python = crate::tools::python();
     let out = tempfile::tempdir().unwrap();
-    for pack in ["prospecting", "backtest"] {
+    for pack in [
+        "prospecting",
+        "backtest",
+        "acquisition",
+        "pressure",
+        "privacy",
+    ] {
         let folder = out.path().to_string_lossy();
         let output = run(&root(), &["run", pack, "--quiet", "--out", &folder]);
         assert!(

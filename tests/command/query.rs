@@ -419,7 +419,10 @@ fn packs_are_listed_and_shown() {
     assert_snapshot!(transcript(folder.path(), &["packs"]), @r#"
     exit code: 0
     --- stdout
+    acquisition  Which sources and incentives bring opt-ins, at what cost, and what is known of the newcomers  [shipped]
     backtest     Would a look-alike score have found the prospects who bought? Back-tested in time  [shipped]
+    pressure     Who is over-solicited, which channel has stopped working, who should be left alone  [shipped]
+    privacy      Consent gaps, expired retention, and the opposition list  [shipped]
     prospecting  Which prospects to contact, by which channel, with which product, at what cost  [shipped]
     --- stderr
     "#);

@@ -39,7 +39,7 @@ fn the_tour_prints_what_the_readme_says() {
 }
 
 /// The command, which may go on over lines while a quote is open, and what it prints.
-fn split(block: &str) -> (&str, &str) {
+pub(crate) fn split(block: &str) -> (&str, &str) {
     let mut end = 0;
     for line in block.split_inclusive('\n') {
         end += line.len();
