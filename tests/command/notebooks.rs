@@ -13,8 +13,11 @@ fn pandas_polars_and_duckdb_read_every_output() {
         "prospecting",
         "backtest",
         "acquisition",
+        "portfolio",
         "pressure",
         "privacy",
+        "timing",
+        "welcome",
     ] {
         let folder = out.path().to_string_lossy();
         let output = run(&root(), &["run", pack, "--quiet", "--out", &folder]);

@@ -421,9 +421,12 @@ fn packs_are_listed_and_shown() {
     --- stdout
     acquisition  Which sources and incentives bring opt-ins, at what cost, and what is known of the newcomers  [shipped]
     backtest     Would a look-alike score have found the prospects who bought? Back-tested in time  [shipped]
+    portfolio    What the prospect base is worth, by source and segment, and how much of it rests on thin evidence  [shipped]
     pressure     Who is over-solicited, which channel has stopped working, who should be left alone  [shipped]
     privacy      Consent gaps, expired retention, and the opposition list  [shipped]
     prospecting  Which prospects to contact, by which channel, with which product, at what cost  [shipped]
+    timing       The best hour and weekday for each person and channel, shrunk to their segment when evidence is thin  [shipped]
+    welcome      The scenario after an opt-in: the next step of each newcomer, and its day  [shipped]
     --- stderr
     "#);
     assert_snapshot!(transcript(folder.path(), &["packs", "show", "backtest"]), @r#"
