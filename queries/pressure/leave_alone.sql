@@ -29,7 +29,7 @@ SELECT
     channels.unopened,
     greatest(
         CASE WHEN NOT under_cap THEN CAST(free_from AS TIMESTAMP) END,
-        CASE WHEN channels.unanswered > $silence AND channels.pressure >= below THEN to_timestamp_seconds(CAST(
+        CASE WHEN channels.unanswered > $silence AND channels.pressure >= below THEN to_timestamp_micros(1000000 * CAST(
             date_part('epoch', CAST($as_of AS DATE))
                 + date_part('epoch', $half_life) * log2(channels.pressure / below)
             AS BIGINT))

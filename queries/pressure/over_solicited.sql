@@ -15,7 +15,7 @@ good AS (
 SELECT
     person_id, channels.channel, pressure, recent, unopened, channels.next_is_worth,
     bands.rested_is_worth,
-    to_timestamp_seconds(CAST(
+    to_timestamp_micros(1000000 * CAST(
         date_part('epoch', CAST($as_of AS DATE)) + date_part('epoch', $half_life) * log2(pressure / below)
         AS BIGINT)) AS rested_at
 FROM channels
