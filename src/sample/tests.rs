@@ -376,7 +376,7 @@ fn auc(mut scored: Vec<(f64, bool)>) -> f64 {
 }
 
 /// The numbers that the dictionary states: how much of the orders is noise, and how well a score
-/// that knew everything would do in the pack `backtest`.
+/// that knew everything would do in the pack `audience`.
 #[test]
 fn noise_and_ceiling_are_as_stated() {
     const CUT_OFF: u32 = 150;

@@ -101,23 +101,19 @@ fn the_rewards_programme_gets_a_plan() {
 }
 
 #[test]
-fn the_rewards_programme_is_back_tested() {
+fn the_rewards_programme_gets_a_proved_audience() {
     let Some(data) = data() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let mut arguments = vec!["backtest"];
-    for param in [
-        "cut_off=2018-08-17",
-        "horizon=13 days",
-        "min_auc=0.55",
-        "min_lift=1.1",
-    ] {
+    let mut arguments = vec!["audience", "--as-of", "2018-08-30"];
+    for param in ["horizon=13 days", "min_auc=0.6", "min_lift=1.3"] {
         arguments.extend(["--param", param]);
     }
     run(&data, "starbucks", folder.path(), &arguments);
 
-    let out = folder.path().join("backtest/latest");
-    let buyers: u64 = value(&data, &out, "result", "SELECT buyers FROM {}");
-    assert!(buyers > 0);
-    let auc: f64 = value(&data, &out, "result", "SELECT auc FROM {}");
-    assert!((0.55..0.95).contains(&auc), "the AUC is {auc}");
+    let out = folder.path().join("audience/latest");
+    assert_eq!(rows(&data, &out, "audience"), 1_000);
+    let auc: f64 = value(&data, &out, "proof", "SELECT auc FROM {}");
+    assert!((0.6..0.95).contains(&auc), "the AUC is {auc}");
+    let chance: f64 = value(&data, &out, "proof", "SELECT shuffled_auc FROM {}");
+    assert!((0.47..0.53).contains(&chance), "shuffled: {chance}");
 }

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod examples;
+mod lookalike;
 mod notebooks;
 mod packs;
 mod pages;

@@ -11,7 +11,7 @@ fn pandas_polars_and_duckdb_read_every_output() {
     let out = tempfile::tempdir().unwrap();
     for pack in [
         "prospecting",
-        "backtest",
+        "audience",
         "acquisition",
         "portfolio",
         "pressure",

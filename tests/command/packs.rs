@@ -345,18 +345,30 @@ fn results_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
-fn the_back_test_finds_buyers_and_finds_nothing_in_shuffled_labels() {
+fn the_audience_is_proved_in_time_and_shuffled_labels_tell_nothing() {
     let out = tempfile::tempdir().unwrap();
     let out = out.path().to_string_lossy().into_owned();
-    let output = run(&root(), &["run", "backtest", "--quiet", "--out", &out]);
+    let output = run(&root(), &["run", "audience", "--quiet", "--out", &out]);
     assert!(
         output.status.success(),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    let latest = format!("{out}/audience/latest");
     let sql = format!(
-        "SELECT auc >= 0.65 AS auc, lift_at_10 >= 2 AS lift, abs(shuffled_auc - 0.5) <= 0.02 AS chance \
-         FROM '{out}/backtest/latest/result.parquet'"
+        "SELECT auc >= 0.68 AS auc, auc_low > 0.65 AS low, lift_at_10 >= 2.5 AS lift, \
+         abs(shuffled_auc - 0.5) <= 0.02 AS chance, calibration_error <= 0.01 AS calibrated \
+         FROM '{latest}/proof.parquet'"
     );
-    assert_eq!(csv(&root(), &sql), "auc,lift,chance\ntrue,true,true\n");
+    assert_eq!(
+        csv(&root(), &sql),
+        "auc,low,lift,chance,calibrated\ntrue,true,true,true,true\n"
+    );
+    // By another route than the pack's: nobody in the audience has ordered before its day.
+    let sql = format!(
+        "SELECT count(*) AS people, count(*) FILTER (WHERE o.person_id IS NOT NULL) AS customers \
+         FROM '{latest}/audience.parquet' a LEFT JOIN (SELECT DISTINCT person_id FROM orders \
+         WHERE order_time <= DATE '2026-06-30') o ON o.person_id = a.person_id"
+    );
+    assert_eq!(csv(&root(), &sql), "people,customers\n1000,0\n");
 }

@@ -420,7 +420,7 @@ fn packs_are_listed_and_shown() {
     exit code: 0
     --- stdout
     acquisition  Which sources and incentives bring opt-ins, at what cost, and what is known of the newcomers  [shipped]
-    backtest     Would a look-alike score have found the prospects who bought? Back-tested in time  [shipped]
+    audience     A look-alike audience from those who bought lately: whom to add, why, and proof in time that it works  [shipped]
     portfolio    What the prospect base is worth, by source and segment, and how much of it rests on thin evidence  [shipped]
     pressure     Who is over-solicited, which channel has stopped working, who should be left alone  [shipped]
     privacy      Consent gaps, expired retention, and the opposition list  [shipped]
@@ -429,44 +429,69 @@ fn packs_are_listed_and_shown() {
     welcome      The scenario after an opt-in: the next step of each newcomer, and its day  [shipped]
     --- stderr
     "#);
-    assert_snapshot!(transcript(folder.path(), &["packs", "show", "backtest"]), @r#"
+    assert_snapshot!(transcript(folder.path(), &["packs", "show", "audience"]), @r#"
     exit code: 0
     --- stdout
-    backtest: Would a look-alike score have found the prospects who bought? Back-tested in time  [shipped]
+    audience: A look-alike audience from those who bought lately: whom to add, why, and proof in time that it works  [shipped]
 
     parameters
-      cut_off (date, default 2026-05-31)  the score knows nothing from the start of this day on
-      horizon (interval, default 30 days)  who orders within this time after the day was worth finding
+      alpha (decimal, default 10)  how strongly weights are drawn to zero
+      as_of (date, default 2026-06-30)  the audience is made at the start of this day, and knows nothing later
+      half_life (interval, default 14 days)  interest halves in this time
+      horizon (interval, default 30 days)  the seed ordered within this time before the day; proof is taken over the same time
+      method (text, default logistic)  how values are weighed: shared out among them, or each by itself
       min_auc (decimal, default 0.65)  an AUC below this fails the run; 0.5 is chance
-      min_lift (decimal, default 2)  a lift of the best tenth below this fails the run; at most 1 / base rate
+      min_lift (decimal, default 2)  a lift of the best tenth below this fails the run; at most 1 / share of buyers
+      size (int, default 1000)  how many people the audience has at most
 
     queries, in the order of a run
-      population
-          Everybody known at the cut-off, and who ordered after it
-          check: unique(person_id)
+      moments
+          The three days at which people are described: to learn for the proof, to prove, to choose
+          check: rows = 3
+          check: max(described_at) <= $as_of
+      prospects  ← moments
+          Who was a prospect at each of the days, and who of them ordered within the horizon
+          check: unique(described_at, person_id)
           check: rows > 0
-          check: max(seen_until) <= $cut_off
-      features  ← population
-          What was known of each person: one row a person and value
-          check: unique(person_id, feature, value)
-          check: not_null(person_id, feature, value)
-      weights  ← features, population
-          How much more common each value is among customers
+          check: count(*) FILTER (WHERE converted IS NULL AND described_at < $as_of) = 0
+      features  ← moments, prospects
+          What was known of each prospect at the day, paths through the site as steps
+          check: unique(described_at, person_id)
+          check: min(days_since_click) >= 0
+          check: min(days_since_signup) >= 0
+      past_weights  ← features, prospects
+          The same one horizon earlier, as it would have been learned then
           check: unique(feature, value)
-          check: min(seed_n) >= 5
-      scores  ← features, population, weights
-          The score of each prospect, what happened, and what happened shuffled
+          check: max(seed_n) >= 100
+          check: not_null(weight)
+      proof_scores  ← features, past_weights, prospects
+          The score of each earlier prospect, what happened then, and what happened shuffled
           check: unique(person_id)
-          check: not_null(score, label, shuffled_label)
-      result  ← scores
-          How well the score found the buyers, and that it finds nothing in shuffled data
+          check: not_null(converted, shuffled)
+      proof  ← proof_scores
+          How well the earlier score found those who ordered, and that it finds nothing in shuffled data
           check: not_null(auc, lift_at_10, shuffled_auc)
-          check: min(observed_until) >= $cut_off + $horizon
+          check: min(observed_until) >= $as_of
           check: min(auc) >= $min_auc
           check: min(lift_at_10) >= $min_lift
           check: max(abs(shuffled_auc - 0.5) / chance_spread) <= 4
+      weights  ← features, prospects
+          What speaks for those who ordered in the last horizon, and what against
+          check: unique(feature, value)
+          check: max(seed_n) >= 100
+          check: not_null(weight)
+      audience  ← features, weights
+          The prospects of today who resemble the seed most
+          check: unique(person_id)
+          check: not_null(score)
+          check: count(*) <= $size
+          check: max(rank) = count(*)
+      reasons  ← weights
+          The values that tell most, for and against, with the counts that they rest on
+          check: unique(feature, value)
+          check: rows > 0
 
-    outputs: out/backtest/latest/<query>.parquet
+    outputs: out/audience/latest/<query>.parquet
     --- stderr
     "#);
 }

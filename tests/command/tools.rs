@@ -31,13 +31,14 @@ fn must(command: &mut Command) {
     );
 }
 
-/// A Python with pandas, Polars and DuckDB.
+/// A Python with pandas, Polars, DuckDB and scikit-learn.
 pub(crate) fn python() -> PathBuf {
-    const PACKAGES: [&str; 4] = [
+    const PACKAGES: [&str; 5] = [
         "pandas==3.1.1",
         "pyarrow==26.0.1",
         "polars==2.1.0",
         "duckdb==2.0.0",
+        "scikit-learn==1.9.1",
     ];
     let home = once(
         &format!("python-{}", PACKAGES.join("-").replace('=', "")),

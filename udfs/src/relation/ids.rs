@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, StringArray, UInt64Array, new_null_array,
+    Array, ArrayRef, AsArray, Int64Array, StringArray, StringViewArray, UInt64Array, new_null_array,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, UInt64Type};
@@ -117,10 +117,9 @@ impl Ids {
                 match column.data_type() {
                     DataType::Utf8 => codes.extend(column.as_string::<i32>().iter().map(code)),
                     DataType::LargeUtf8 => codes.extend(column.as_string::<i64>().iter().map(code)),
-                    DataType::Utf8View => codes.extend(column.as_string_view().iter().map(code)),
                     _ => {
-                        let plain = cast(column, &DataType::Utf8View)?;
-                        codes.extend(plain.as_string_view().iter().map(&mut code));
+                        let views = cast(column, &DataType::Utf8View)?;
+                        each_view(views.as_string_view(), codes, |value| code(Some(value)));
                     }
                 }
             }
@@ -182,6 +181,29 @@ impl Ids {
             }
             Table::Texts(texts) => format!("'{}'", texts.get(code)),
         }
+    }
+}
+
+/// Appends the code of every text, [`NO_CODE`] for a NULL. A text of up to 12 bytes lies in its view, so that those seen
+/// lately need no look-up: in a column of few values nearly all.
+fn each_view(texts: &StringViewArray, codes: &mut Vec<u32>, mut code: impl FnMut(&str) -> u32) {
+    // No short text has this view.
+    let mut recent = [(u128::MAX, NO_CODE); 64];
+    for (row, &view) in texts.views().iter().enumerate() {
+        if texts.is_null(row) {
+            codes.push(NO_CODE);
+            continue;
+        }
+        if view as u32 > 12 {
+            codes.push(code(texts.value(row)));
+            continue;
+        }
+        let folded = (view >> 64) as u64 ^ view as u64;
+        let slot = &mut recent[(folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 58) as usize];
+        if slot.0 != view {
+            *slot = (view, code(texts.value(row)));
+        }
+        codes.push(slot.1);
     }
 }
 
@@ -328,7 +350,7 @@ fn text_of<'a>(bytes: &'a str, ends: &[usize], code: u32) -> &'a str {
 mod tests {
     use std::collections::HashMap as Reference;
 
-    use arrow::array::{Int32Array, StringViewArray};
+    use arrow::array::Int32Array;
     use proptest::prelude::*;
 
     use super::*;
@@ -384,6 +406,29 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn texts_are_numbered_as_a_plain_map_would(
+            texts in proptest::collection::vec(proptest::option::of("[ab\\x00]{0,2}|long texts in a buffer [a-c]|[a-z]{12}"), 0..300),
+        ) {
+            let mut ids = Ids::new(&DataType::Utf8View);
+            let views: StringViewArray = texts.iter().map(Option::as_deref).collect();
+            let codes = encode(&mut ids, Arc::new(views));
+            let mut reference = Reference::new();
+            for (text, code) in texts.iter().zip(&codes) {
+                let next = reference.len() as u32;
+                let expected = match text {
+                    Some(text) => *reference.entry(text.as_str()).or_insert(next),
+                    None => NO_CODE,
+                };
+                prop_assert_eq!(expected, *code);
+            }
+            let mut found = Vec::new();
+            let plain: StringArray = texts.iter().map(Option::as_deref).collect();
+            let plain: ArrayRef = Arc::new(plain);
+            ids.find(&plain, &mut found).unwrap();
+            prop_assert_eq!(found, codes);
+        }
+
         #[test]
         fn integers_are_numbered_as_a_plain_map_would(
             scale in prop_oneof![Just(1_i64), Just(1_000_003), Just(i64::MAX / 50)],

@@ -33,10 +33,17 @@ impl Rows {
         let held = work.reserve(cells * 2 + people * (8 + 4))?;
         let mut ends = vec![0_usize; people];
         each_chunk(&mut ends, work, |first, widths| {
+            let people = first..first + widths.len();
             for column in columns {
-                for (width, person) in widths.iter_mut().zip(first..) {
-                    let known = column.cells_of(person).iter();
-                    *width += known.filter(|place| **place != NO_CODE).count();
+                if column.ends.is_none() {
+                    for (width, place) in widths.iter_mut().zip(&column.places[people.clone()]) {
+                        *width += usize::from(*place != NO_CODE);
+                    }
+                } else {
+                    for (width, person) in widths.iter_mut().zip(people.clone()) {
+                        let known = column.cells_of(person).iter();
+                        *width += known.filter(|place| **place != NO_CODE).count();
+                    }
                 }
             }
         })?;
@@ -92,16 +99,25 @@ impl Rows {
                 let mut offset = 0;
                 for column in columns {
                     let ones: Vec<f32> = column_shares(column, &counts[offset..], ends.len());
-                    for (person, (cursor, rarity)) in
-                        (first..).zip(cursors.iter_mut().zip(rarity.iter_mut()))
-                    {
-                        for &place in column.cells_of(person) {
-                            if place == NO_CODE {
-                                *rarity += ones[column.values.len()];
-                            } else {
-                                features[*cursor] = (offset + place as usize) as u16;
-                                *cursor += 1;
-                                *rarity += ones[place as usize];
+                    let mut put = |place: u32, cursor: &mut usize, rarity: &mut f32| {
+                        if place == NO_CODE {
+                            *rarity += ones[column.values.len()];
+                        } else {
+                            features[*cursor] = (offset + place as usize) as u16;
+                            *cursor += 1;
+                            *rarity += ones[place as usize];
+                        }
+                    };
+                    let people = first..first + rarity.len();
+                    let targets = cursors.iter_mut().zip(rarity.iter_mut());
+                    if column.ends.is_none() {
+                        for (place, (cursor, rarity)) in column.places[people].iter().zip(targets) {
+                            put(*place, cursor, rarity);
+                        }
+                    } else {
+                        for (person, (cursor, rarity)) in people.zip(targets) {
+                            for &place in column.cells_of(person) {
+                                put(place, cursor, rarity);
                             }
                         }
                     }
