@@ -412,7 +412,8 @@ mod tests {
         ) {
             let mut ids = Ids::new(&DataType::Utf8View);
             let views: StringViewArray = texts.iter().map(Option::as_deref).collect();
-            let codes = encode(&mut ids, Arc::new(views));
+            let views: ArrayRef = Arc::new(views);
+            let codes = encode(&mut ids, &views);
             let mut reference = Reference::new();
             for (text, code) in texts.iter().zip(&codes) {
                 let next = reference.len() as u32;
