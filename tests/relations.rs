@@ -202,3 +202,55 @@ fn lookalike_scores_end_when_nobody_waits() {
         "SELECT * FROM lookalike_expand({people}, {weights}, size => 10, force => true)"
     ));
 }
+
+/// Many candidates, made when they are read: `n` persons by two channels.
+fn contacts(persons: usize) -> String {
+    format!(
+        "(SELECT value / 2 AS person_id, CASE value % 2 WHEN 0 THEN 'email' ELSE 'sms' END AS channel, \
+         (1 + value % 2)::DOUBLE AS cost, (value * 7919 % 5003)::DOUBLE AS value FROM generate_series(1, {}))",
+        2 * persons
+    )
+}
+
+#[test]
+fn contact_plan_explains_itself_and_prunes() {
+    let candidates = "SELECT column1 AS person_id, column2 AS channel, 0.5::DOUBLE AS cost, 2.0::DOUBLE AS value, \
+                      column3 AS unused FROM views";
+    let plan = explain(&format!(
+        "SELECT person_id FROM contact_plan(({candidates}), budget => 10, quota => MAP {{'tent': 1}})"
+    ));
+    assert!(
+        plan.contains("RelationExec: contact_plan(budget => 10"),
+        "{plan}"
+    );
+    assert!(plan.contains("projection=[column1, column2]"), "{plan}");
+    assert!(!plan.contains("unused"), "{plan}");
+}
+
+#[test]
+fn plans_end_when_nobody_waits() {
+    let candidates = contacts(1_000_000);
+    ends_soon(&format!(
+        "SELECT * FROM contact_plan({candidates}, budget => 1000)"
+    ));
+    ends_soon(&format!(
+        "SELECT * FROM plan_frontier({candidates}, budgets => [10, 100, 1000])"
+    ));
+}
+
+#[test]
+fn a_plan_is_the_same_on_any_number_of_threads_and_in_any_order() {
+    let plan = |threads: &str, order: &str| {
+        let session = Session::new(&[("datafusion.execution.target_partitions", threads)]).unwrap();
+        let candidates = contacts(3_000);
+        let batches = session.query(&format!(
+            "SELECT sum(rank * person_id) AS a, sum(cost) AS b, sum(hash) AS c FROM (SELECT *, \
+             CASE channel WHEN 'sms' THEN rank ELSE -rank END AS hash FROM contact_plan((SELECT * FROM {candidates} \
+             ORDER BY {order}), budget => 2500, quota => MAP {{'sms': 400}}))"
+        ));
+        format!("{:?}", batches.unwrap())
+    };
+    let first = plan("1", "person_id, channel");
+    assert_eq!(plan("4", "value, channel, person_id"), first);
+    assert_eq!(plan("3", "person_id DESC, channel DESC"), first);
+}

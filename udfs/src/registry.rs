@@ -19,8 +19,10 @@ use crate::channel::break_even_rate::BreakEvenRate;
 use crate::channel::channel_cost::ChannelCost;
 use crate::channel::consented::{self, Consented};
 use crate::channel::contact_allowed::{self, ContactAllowed};
+use crate::channel::contact_plan::ContactPlan;
 use crate::channel::expected_margin::ExpectedMargin;
 use crate::channel::next_best_channel::{self, NextBestChannel};
+use crate::channel::plan_frontier::PlanFrontier;
 use crate::channel::pressure::{self, Pressure};
 use crate::channel::sms_segments::SmsSegments;
 use crate::clickstream::funnel_events::{self, FunnelEvents};
@@ -139,6 +141,8 @@ pub(crate) static RELATIONS: &[&dyn Relation] = &[
     &LookalikeWeights,
     &LookalikeScore,
     &LookalikeExpand,
+    &ContactPlan,
+    &PlanFrontier,
 ];
 
 /// Plans calls of the functions that stand in FROM: for `SessionStateBuilder::with_relation_planners`.

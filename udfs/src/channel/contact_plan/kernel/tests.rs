@@ -1,0 +1,181 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// A candidate: person, channel, cost in micro-euros or [`BARRED`], value.
+type Candidate = (u32, u32, i64, f64);
+
+const CHANNELS: usize = 3;
+
+fn market(candidates: &[Candidate], persons: u32, quotas: Vec<Option<u64>>) -> Market {
+    let rows = Rows {
+        person: candidates.iter().map(|c| c.0).collect(),
+        channel: candidates.iter().map(|c| c.1).collect(),
+        cost: candidates.iter().map(|c| c.2).collect(),
+        value: candidates.iter().map(|c| c.3).collect(),
+    };
+    let (persons, channels): (Vec<_>, Vec<_>) =
+        ((0..persons).collect(), (0..CHANNELS as u32).collect());
+    let market = Market::new(&rows, &persons, &channels, quotas, &Work::unlimited(1)).unwrap();
+    market.map_err(|twice| format!("{twice:?}")).unwrap()
+}
+
+/// The value of the best plan: every budget and every use of the quotas, person by person.
+fn best(candidates: &[Candidate], persons: u32, quotas: &[Option<u64>], budget: i64) -> f64 {
+    fn from(
+        person: u32,
+        persons: u32,
+        candidates: &[Candidate],
+        left: &mut Vec<u64>,
+        budget: i64,
+    ) -> f64 {
+        if person == persons {
+            return 0.0;
+        }
+        let mut best = from(person + 1, persons, candidates, left, budget);
+        for &(_, channel, cost, value) in candidates.iter().filter(|c| c.0 == person) {
+            if cost != BARRED && cost <= budget && left[channel as usize] > 0 && value > 0.0 {
+                left[channel as usize] -= 1;
+                let rest = from(person + 1, persons, candidates, left, budget - cost);
+                left[channel as usize] += 1;
+                best = best.max(value + rest);
+            }
+        }
+        best
+    }
+    let mut left = quotas
+        .iter()
+        .map(|quota| quota.unwrap_or(u64::MAX))
+        .collect();
+    from(0, persons, candidates, &mut left, budget)
+}
+
+fn candidates() -> impl Strategy<Value = (u32, Vec<Candidate>)> {
+    // Few different numbers, so that there are ties; one in ten must not be used.
+    let cost = prop_oneof![1 => Just(BARRED), 1 => Just(0_i64), 4 => 1_i64..6, 4 => 1_i64..1000];
+    let value = prop_oneof![1 => -2_i32..1, 4 => 1_i32..6, 4 => 1_i32..1000];
+    let choice = proptest::option::weighted(0.7, (cost, value));
+    let persons = prop_oneof![4 => 1_usize..6, 1 => 6_usize..12];
+    persons
+        .prop_flat_map(move |n| {
+            proptest::collection::vec(proptest::array::uniform3(choice.clone()), n)
+        })
+        .prop_map(|persons| {
+            let rows = persons.iter().zip(0_u32..).flat_map(|(choices, person)| {
+                let choices = choices.iter().zip(0_u32..);
+                choices.filter_map(move |(choice, channel)| {
+                    choice.map(|(cost, value)| (person, channel, cost, f64::from(value) / 8.0))
+                })
+            });
+            (persons.len() as u32, rows.collect())
+        })
+}
+
+fn quotas() -> impl Strategy<Value = Vec<Option<u64>>> {
+    proptest::collection::vec(proptest::option::weighted(0.4, 0_u64..4), CHANNELS)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn keeps_the_rules_and_is_within_its_gap_of_the_best(
+        (persons, rows) in candidates(), quotas in quotas(), budget in 0_i64..3000,
+    ) {
+        let market = market(&rows, persons, quotas.clone());
+        let plan = market.plan(i128::from(budget), &Work::unlimited(1)).unwrap();
+        let (contacts, _held) = market.contacts(&plan, &Work::unlimited(1)).unwrap();
+        let taken: Vec<_> = contacts.iter().map(|contact| rows[contact.row as usize]).collect();
+        let mut people: Vec<_> = taken.iter().map(|row| row.0).collect();
+        people.sort_unstable();
+        people.dedup();
+        prop_assert_eq!(people.len(), taken.len(), "one contact a person");
+        prop_assert!(taken.iter().all(|row| row.2 != BARRED && row.3 > 0.0));
+        let spend: i64 = taken.iter().map(|row| row.2).sum();
+        prop_assert!(spend <= budget && i128::from(spend) == plan.spend);
+        for (channel, quota) in quotas.iter().enumerate() {
+            let used = taken.iter().filter(|row| row.1 as usize == channel).count() as u64;
+            prop_assert!(quota.is_none_or(|quota| used <= quota));
+        }
+        let value: f64 = taken.iter().map(|row| row.3).sum();
+        prop_assert!((value - plan.value).abs() < 1e-9);
+        let best = best(&rows, persons, &quotas, budget);
+        prop_assert!(value <= best + 1e-9, "{value} is above the best, {best}");
+        prop_assert!(best <= plan.bound * (1.0 + 1e-12), "{best} is above the bound {}", plan.bound);
+        prop_assert!(value >= best - plan.gap() * plan.bound - 1e-9);
+    }
+
+    #[test]
+    fn the_order_of_rows_does_not_matter(
+        (persons, rows) in candidates(), quotas in quotas(), budget in 0_i64..3000, seed: u64,
+    ) {
+        let mut shuffled = rows.clone();
+        shuffled.sort_by_key(|row| (u64::from(row.0 * 3 + row.1) ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let result = |rows: &[Candidate]| {
+            let market = market(rows, persons, quotas.clone());
+            let plan = market.plan(i128::from(budget), &Work::unlimited(1)).unwrap();
+            let (contacts, _held) = market.contacts(&plan, &Work::unlimited(1)).unwrap();
+            let contacts = contacts.iter().map(|contact| (rows[contact.row as usize], contact.efficiency));
+            (contacts.collect::<Vec<_>>(), plan.bound.to_bits(), plan.marginal.to_bits())
+        };
+        prop_assert_eq!(result(&rows), result(&shuffled));
+    }
+
+    #[test]
+    fn the_frontier_is_concave_and_ends_at_the_best_of_each_person((persons, rows) in candidates()) {
+        let market = market(&rows, persons, vec![None; CHANNELS]);
+        let plans: Vec<_> = (0..=24)
+            .map(|step| market.plan(step * 500, &Work::unlimited(1)).unwrap())
+            .collect();
+        for three in plans.windows(3) {
+            let (a, b) = (three[1].bound - three[0].bound, three[2].bound - three[1].bound);
+            prop_assert!(a >= -1e-9 && b <= a + 1e-9, "the bound rises ever more slowly: {a}, {b}");
+            prop_assert!(three[1].marginal <= three[0].marginal);
+        }
+        let usable = |person| rows.iter().filter(move |row| row.0 == person && row.2 != BARRED);
+        let most: f64 = (0..persons).map(|p| usable(p).map(|row| row.3).fold(0.0, f64::max)).sum();
+        let last = &plans[24];
+        prop_assert!((last.value - most).abs() < 1e-9 && last.marginal == 0.0 && last.gap() == 0.0);
+    }
+}
+
+#[test]
+fn one_quota_reaches_the_optimum_of_the_relaxation() {
+    // Three persons by channel 0 or 1; channel 1 is worth 3, 2 and 1 more, but may be used once only.
+    let rows: Vec<_> = (0..3)
+        .flat_map(|person| [(person, 0, 1, 1.0), (person, 1, 1, 4.0 - f64::from(person))])
+        .collect();
+    let market = market(&rows, 3, vec![None, Some(1), None]);
+    let plan = market.plan(100, &Work::unlimited(1)).unwrap();
+    assert!(
+        (plan.value - 6.0).abs() < 1e-12 && (plan.bound - 6.0).abs() < 1e-9,
+        "{plan:?}"
+    );
+}
+
+#[test]
+fn memory_is_asked_for_first() {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    let refuse = Box::new(|bytes| {
+        if bytes > 100 {
+            Err("no more".to_owned())
+        } else {
+            Ok(())
+        }
+    });
+    let work = Work::new(
+        1,
+        Arc::new(AtomicBool::new(false)),
+        refuse,
+        Box::new(|_| ()),
+    );
+    let rows = Rows {
+        person: vec![0; 50],
+        channel: vec![0; 50],
+        cost: vec![1; 50],
+        value: vec![1.0; 50],
+    };
+    let halt = Market::new(&rows, &[0], &[0], vec![None], &work).err();
+    assert_eq!(halt, Some(Halt::Memory("no more".to_owned())));
+}
