@@ -1,5 +1,7 @@
 //! The candidates of a plan: who can be contacted how, at what cost, for what value.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, Schema, SchemaRef};
 use datafusion_common::{Result, exec_err, plan_err};
@@ -69,7 +71,7 @@ impl Candidates {
             function,
             persons: Ids::new(schema.field(0).data_type()),
             channels: Ids::new(schema.field(1).data_type()),
-            schema: schema.clone(),
+            schema: Arc::clone(schema),
             rows: Rows::default(),
             exact: Vec::new(),
             quota: options.quota("quota").unwrap_or_default(),

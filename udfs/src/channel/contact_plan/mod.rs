@@ -128,16 +128,13 @@ impl Run for Planning {
             let costs = contacts.iter().map(|contact| i128::from(contact.cost));
             let costs = Decimal128Array::from_iter_values(costs);
             let rows = contacts.iter().map(|contact| contact.row as usize);
-            let values: ArrayRef = match self.value {
-                DataType::Decimal128(precision, scale) => {
-                    let values = rows.map(|row| candidates.exact[row]);
-                    let values = Decimal128Array::from_iter_values(values);
-                    Arc::new(values.with_precision_and_scale(precision, scale)?)
-                }
-                _ => {
-                    let values = rows.map(|row| candidates.rows.value[row]);
-                    Arc::new(Float64Array::from_iter_values(values))
-                }
+            let values: ArrayRef = if let DataType::Decimal128(precision, scale) = self.value {
+                let values = rows.map(|row| candidates.exact[row]);
+                let values = Decimal128Array::from_iter_values(values);
+                Arc::new(values.with_precision_and_scale(precision, scale)?)
+            } else {
+                let values = rows.map(|row| candidates.rows.value[row]);
+                Arc::new(Float64Array::from_iter_values(values))
             };
             let next = rank + contacts.len() as i64;
             let efficiency = contacts.iter().map(|contact| contact.efficiency);
