@@ -6,15 +6,17 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
+    ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
 };
-use datafusion::arrow::compute::{cast, concat_batches, take_record_batch};
-use datafusion::arrow::datatypes::{DataType, TimeUnit};
+use datafusion::arrow::compute::{SortOptions, cast, concat_batches, take_record_batch};
+use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::datasource::MemTable;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::file::properties::WriterProperties;
 use datafusion::physical_plan::{ExecutionPlan, collect, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
@@ -94,7 +96,7 @@ fn with_ids_as(batch: &RecordBatch, data_type: &DataType) -> RecordBatch {
                 // Texts of one to forty bytes.
                 ("id", text) if text.to_string().contains("Utf8") => {
                     let texts = cast(column, &DataType::Utf8).unwrap();
-                    let texts = datafusion::arrow::array::AsArray::as_string::<i32>(&texts);
+                    let texts = texts.as_string::<i32>().clone();
                     let texts: StringArray = texts
                         .iter()
                         .map(|text| text.map(|text| text.repeat(1 + text.len() * 3)))
@@ -350,4 +352,148 @@ fn whoever_stops_reading_gets_the_memory_back() {
     // Waits for the tasks that were ended.
     drop(runtime);
     assert_eq!(limited.memory_pool.reserved(), 0);
+}
+
+#[test]
+fn few_groups_are_folded_and_take_little_memory() {
+    let visits = visits(12, 3_000_000, 30);
+    let table = table(&visits, 2);
+    let sql =
+        "SELECT kind, affinity(1, at, INTERVAL '1 hour', TIMESTAMP '1970-01-01 02:00:00') AS taste,
+        decayed_sum(1, at, INTERVAL '1 hour', TIMESTAMP '1970-01-01 02:00:00') AS faded
+        FROM visits GROUP BY kind";
+    let free = unlimited();
+    let theirs = session(false, 2, &free);
+    let expected = rows(&theirs, &plan(&theirs, &table, sql));
+    // Less than a third of what the rows would take.
+    let pool = Arc::new(FairSpillPool::new(64 << 20));
+    let limited = RuntimeEnvBuilder::new()
+        .with_memory_pool(pool)
+        .build_arc()
+        .unwrap();
+    let context = session(true, 2, &limited);
+    let plan = plan(&context, &table, sql);
+    assert!(shown(&plan).contains("GroupingExec"));
+    assert_eq!(rows(&context, &plan), expected);
+    assert_eq!(spilled(&plan), 0);
+}
+
+/// A Parquet file with small row groups, in the order of id and time, and a session that knows it.
+fn ordered(batch: &RecordBatch, ours: bool, threads: usize) -> (SessionContext, tempfile::TempDir) {
+    use datafusion::arrow::compute::{SortColumn, lexsort_to_indices};
+    let by = |column: &str| SortColumn {
+        values: Arc::clone(batch.column_by_name(column).unwrap()),
+        options: Some(SortOptions::new(false, false)),
+    };
+    let order = lexsort_to_indices(&[by("id"), by("at")], None).unwrap();
+    let sorted = take_record_batch(batch, &order).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("visits.parquet");
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(500))
+        .build();
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, sorted.schema(), Some(properties)).unwrap();
+    writer.write(&sorted).unwrap();
+    writer.close().unwrap();
+    let mut config = SessionConfig::new()
+        .with_target_partitions(threads)
+        .with_batch_size(100)
+        .with_repartition_file_min_size(1);
+    let options = config.options_mut();
+    options
+        .set("datafusion.sql_parser.dialect", "duckdb")
+        .unwrap();
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_default_features();
+    // All scans of this test are of one file.
+    let rules = jumeau_udfs::physical_optimizer_rules_with(|_| true).into_iter();
+    let rules = rules.filter(|_| ours);
+    let state = rules.fold(state, SessionStateBuilder::with_physical_optimizer_rule);
+    let mut context = SessionContext::new_with_state(state.build());
+    jumeau_udfs::register_all(&mut context).unwrap();
+    runtime().block_on(async {
+        let sql = format!(
+            "CREATE EXTERNAL TABLE visits STORED AS PARQUET LOCATION '{}' WITH ORDER (id ASC NULLS LAST, at ASC NULLS LAST)",
+            path.display()
+        );
+        context.sql(&sql).await.unwrap();
+    });
+    (context, folder)
+}
+
+fn plan_of(context: &SessionContext, sql: &str) -> Arc<dyn ExecutionPlan> {
+    runtime().block_on(async {
+        let frame = context.sql(sql).await.unwrap();
+        frame.create_physical_plan().await.unwrap()
+    })
+}
+
+#[test]
+fn an_ordered_file_is_grouped_as_it_is_read() {
+    // Many visitors, few, and one who fills several parts of the file alone.
+    for (seed, visitors) in [(13, 3000), (14, 7), (15, 1)] {
+        let visits = visits(seed, 20_000, visitors);
+        for data_type in [DataType::Int64, DataType::Utf8View] {
+            let visits = with_ids_as(&visits, &data_type);
+            for threads in 1..5 {
+                let (ours, _one) = ordered(&visits, true, threads);
+                let (theirs, _other) = ordered(&visits, false, threads);
+                for keys in ["id", "id, kind"] {
+                    let sql = format!(
+                        "SELECT {keys}, {CALLS} FROM visits WHERE kind <> 'b' GROUP BY {keys}"
+                    );
+                    let plan = plan_of(&ours, &sql);
+                    assert!(
+                        shown(&plan).contains("OrderedGroupingExec"),
+                        "{}",
+                        shown(&plan)
+                    );
+                    let expected = rows(&theirs, &plan_of(&theirs, &sql));
+                    assert_eq!(
+                        rows(&ours, &plan),
+                        expected,
+                        "{threads} threads, {visitors} visitors, {keys}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn results_of_an_ordered_file_stay_in_order() {
+    let visits = visits(16, 20_000, 3000);
+    let (context, _folder) = ordered(&visits, true, 3);
+    let sql = "SELECT id, window_funnel(INTERVAL '1 hour', at, (what = 'view')) AS depth
+        FROM visits GROUP BY id ORDER BY id LIMIT 1000";
+    let plan = plan_of(&context, sql);
+    assert!(
+        shown(&plan).contains("OrderedGroupingExec"),
+        "{}",
+        shown(&plan)
+    );
+    assert!(!shown(&plan).contains("SortExec"), "{}", shown(&plan));
+    let batches = runtime()
+        .block_on(collect(Arc::clone(&plan), context.task_ctx()))
+        .unwrap();
+    let batch = concat_batches(&plan.schema(), &batches).unwrap();
+    let ids = batch.column(0).as_primitive::<Int64Type>().values();
+    assert_eq!(ids.len(), 1000);
+    assert!(ids.is_sorted());
+}
+
+#[test]
+fn who_relies_on_where_groups_are_gets_them_there() {
+    let visits = visits(17, 20_000, 3000);
+    let (ours, _one) = ordered(&visits, true, 3);
+    let (theirs, _other) = ordered(&visits, false, 3);
+    let sql = "SELECT a.id, depth, n FROM (
+            SELECT id, window_funnel(INTERVAL '1 hour', at, (what = 'view')) AS depth FROM visits GROUP BY id) a
+        JOIN (SELECT id, count(*) AS n FROM visits GROUP BY id) b ON a.id = b.id";
+    assert_eq!(
+        rows(&ours, &plan_of(&ours, sql)),
+        rows(&theirs, &plan_of(&theirs, sql))
+    );
 }

@@ -29,6 +29,8 @@ use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
+use super::one_file::one_file;
+
 /// DataFusion's rules, the guard behind the one that chooses the build sides, and those of our functions.
 pub(super) fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
@@ -36,7 +38,7 @@ pub(super) fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + 
         .iter()
         .position(|rule| rule.name() == "join_selection");
     rules.insert(chosen.map_or(0, |at| at + 1), Arc::new(HideBuildOrder));
-    rules.extend(jumeau_udfs::physical_optimizer_rules());
+    rules.extend(jumeau_udfs::physical_optimizer_rules_with(one_file));
     rules
 }
 

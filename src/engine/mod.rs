@@ -11,6 +11,7 @@ mod dialect;
 mod files;
 mod join_order;
 mod memory;
+mod one_file;
 mod planner;
 mod query;
 mod sql;

@@ -26,10 +26,11 @@ mod relation;
 mod value;
 
 pub use channel::tariff::Tariff;
+pub use grouping::rule::OneFile;
 pub use privacy::key::Privacy;
 pub use registry::{
     Function, RelationFunction, all, extension_planner, physical_optimizer_rules,
-    reference_markdown, register_all, relation_planner,
+    physical_optimizer_rules_with, reference_markdown, register_all, relation_planner,
 };
 pub use relation::tables::{is_relation_function, name_tables};
 pub use relation::work::{STEPS, STEPS_DONE};

@@ -51,7 +51,7 @@ use crate::evidence::root_llr::RootLlr;
 use crate::evidence::shrunk_rate::ShrunkRate;
 use crate::evidence::wilson_lower::WilsonLower;
 use crate::evidence::wilson_upper::WilsonUpper;
-use crate::grouping::rule::GroupByVisitor;
+use crate::grouping::rule::{GroupByVisitor, OneFile};
 use crate::lookalike::gower::Gower;
 use crate::lookalike::jaccard::Jaccard;
 use crate::lookalike::lookalike_expand::LookalikeExpand;
@@ -128,8 +128,16 @@ pub fn all() -> Vec<Function> {
 /// The rules that give functions an operator of their own: for
 /// `SessionStateBuilder::with_physical_optimizer_rule`, behind DataFusion's.
 pub fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    physical_optimizer_rules_with(|_| false)
+}
+
+/// The same for a program that can tell whether the partitions of a scan are parts of one file, in its order: then an
+/// ordered file is grouped where it is read.
+pub fn physical_optimizer_rules_with(
+    one_file: OneFile,
+) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     vec![
-        Arc::new(GroupByVisitor),
+        Arc::new(GroupByVisitor { one_file }),
         Arc::new(SinglePass),
         Arc::new(SessionizeStreams),
     ]

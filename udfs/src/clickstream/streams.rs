@@ -89,6 +89,7 @@ impl<Q: Question> GroupState for Streams<Q> {
         let sets = condition_sets(&args[self.time + 1..], times.len());
         let counted = counted(filter, Some(event_time));
         let blanks = self.question.needs_blanks();
+        self.log.reserve(times.len());
         groups.visit(times.len(), |row, group| {
             let met = sets[row];
             if (met != 0 || blanks) && counted.as_ref().is_none_or(|counted| counted.is_valid(row))
@@ -199,6 +200,12 @@ impl Log {
             self.ticks.reserve(64);
             self.met.reserve(64);
         }
+    }
+
+    fn reserve(&mut self, events: usize) {
+        self.groups.reserve(events);
+        self.ticks.reserve(events);
+        self.met.reserve(events);
     }
 
     #[inline]

@@ -10,7 +10,7 @@ use datafusion_execution::memory_pool::MemoryReservation;
 use datafusion_physical_plan::metrics::BaselineMetrics;
 
 use super::columns::{Columns, Groups};
-use super::pieces::{Collected, Spread, size_of_columns};
+use super::pieces::{Collected, Kind, Spread, size_of_columns};
 use super::spill::{Cursor, Spiller};
 
 /// Rows that are aggregated at once: they, their groups and their results fit the second cache.
@@ -20,9 +20,11 @@ const LARGE: usize = 1 << 17;
 /// What is too little to ask for.
 const SMALL: usize = 4 << 20;
 
+/// Some rows or states.
+type Part = (Kind, Vec<ArrayRef>);
+
 /// Aggregates the buckets of one partition.
 pub(super) struct Buckets {
-    columns: Arc<Columns>,
     schema: SchemaRef,
     collected: Arc<Collected>,
     /// The first bucket of the partition.
@@ -59,7 +61,6 @@ impl Buckets {
         let runs = collected.runs.iter();
         let cursors = runs.map(|run| means.spiller.read(run, partition, spread));
         Ok(Self {
-            columns: Arc::clone(columns),
             schema: means.schema,
             first: partition * spread.buckets,
             next: 0,
@@ -124,39 +125,44 @@ impl Buckets {
         in_memory + cursors.map(|cursor| cursor.count(bucket)).sum::<usize>()
     }
 
-    async fn rows(&mut self, from: usize, to: usize) -> Result<Vec<Vec<ArrayRef>>> {
+    async fn rows(&mut self, from: usize, to: usize) -> Result<Vec<Part>> {
         let (first, end) = (self.first + from, self.first + to);
         let pieces = self.collected.pieces.iter();
         let filled = pieces.filter(|piece| piece.count(first, end) > 0);
-        let mut parts: Vec<_> = filled.map(|piece| piece.rows(first, end)).collect();
+        let mut parts: Vec<_> = filled
+            .map(|piece| (piece.kind, piece.rows(first, end)))
+            .collect();
         for cursor in &mut self.cursors {
             let rows = (from..to).map(|bucket| cursor.count(bucket)).sum();
-            parts.append(&mut cursor.take(rows).await?);
+            let rows = cursor.take(rows).await?;
+            parts.extend(rows.into_iter().map(|rows| (cursor.kind, rows)));
         }
         Ok(parts)
     }
 
-    fn aggregate(&mut self, parts: &[Vec<ArrayRef>]) -> Result<()> {
-        let rows = |part: &Vec<ArrayRef>| part.first().map_or(0, Array::len);
+    fn aggregate(&mut self, parts: &[Part]) -> Result<()> {
+        let rows = |part: &Part| part.1.first().map_or(0, Array::len);
         let mut rest = parts;
-        while !rest.is_empty() {
+        while let Some((kind, first)) = rest.first() {
             let (mut together, mut count) = (0, 0);
-            while together < rest.len() && (together == 0 || count + rows(&rest[together]) <= LARGE)
+            while let Some(part) = rest.get(together)
+                && part.0 == *kind
+                && (together == 0 || count + rows(part) <= LARGE)
             {
-                count += rows(&rest[together]);
+                count += rows(part);
                 together += 1;
             }
             let (now, later) = rest.split_at(together);
-            let columns = (0..self.columns.schema().fields().len()).map(|column| {
-                let parts: Vec<&dyn Array> = now.iter().map(|part| part[column].as_ref()).collect();
-                concat(&parts)
+            let columns = (0..first.len()).map(|column| {
+                let parts = now.iter().map(|(_, part)| part[column].as_ref());
+                concat(&parts.collect::<Vec<_>>())
             });
             let columns = columns.collect::<Result<Vec<_>, _>>()?;
             let bytes = size_of_columns(&columns) + self.groups.size();
             if bytes > SMALL {
                 self.reservation.try_resize(bytes)?;
             }
-            self.groups.add(&columns)?;
+            self.groups.add_some(*kind, &columns)?;
             rest = later;
         }
         Ok(())

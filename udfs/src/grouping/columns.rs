@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, new_empty_array};
+use arrow::compute::take;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::{AggregateUDF, EmitTo, GroupsAccumulator};
@@ -14,6 +15,8 @@ use datafusion_physical_plan::aggregates::group_values::{GroupValues, new_group_
 use datafusion_physical_plan::aggregates::order::GroupOrdering;
 use datafusion_physical_plan::udaf::AggregateFunctionExpr;
 
+use super::keys::{Table, is_known, number_runs};
+use super::pieces::{Kind, compact};
 use crate::affinity::affinity::Affinity;
 use crate::affinity::decayed_sum::DecayedSum;
 use crate::clickstream::funnel_events::FunnelEvents;
@@ -32,13 +35,31 @@ fn is_by_visitor(function: &AggregateUDF) -> bool {
         || function.is::<DecayedSum>()
 }
 
+/// Whether the state of a group is no larger than a row, so that rows are worth to be folded into it.
+fn folds(function: &AggregateUDF) -> bool {
+    let function = function.inner();
+    function.is::<Affinity>() || function.is::<DecayedSum>()
+}
+
 /// The keys, arguments and filters of an aggregation; each expression is kept once, the keys first.
 #[derive(Debug)]
 pub(super) struct Columns {
     kept: Vec<Arc<dyn PhysicalExpr>>,
     schema: SchemaRef,
+    /// The keys and states of groups.
+    state_schema: SchemaRef,
     keys: usize,
     calls: Vec<Call>,
+    order: Order,
+}
+
+/// In which order rows come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// In any.
+    None,
+    /// Equal keys lie together.
+    Runs,
 }
 
 #[derive(Debug)]
@@ -58,7 +79,7 @@ enum Source {
 
 impl Columns {
     /// Of an aggregation of raw rows; `None` when it is not one for this place.
-    pub(super) fn of(first: &AggregateExec) -> Result<Option<Self>> {
+    pub(super) fn of(first: &AggregateExec, order: Order) -> Result<Option<Self>> {
         let group_by = first.group_expr();
         let plain = group_by.is_single()
             && !group_by.has_grouping_set()
@@ -85,7 +106,7 @@ impl Columns {
                 })
         };
         let calls = first.aggr_expr().iter().zip(first.filter_expr());
-        let calls = calls
+        let calls: Vec<_> = calls
             .map(|(function, filter)| Call {
                 function: Arc::clone(function),
                 args: function
@@ -105,17 +126,33 @@ impl Columns {
             Ok(Field::new(format!("c{index}"), data_type, true))
         });
         let fields = fields.collect::<Result<Vec<_>>>()?;
+        let mut states: Vec<_> = fields[..keys].iter().cloned().map(Arc::new).collect();
+        for call in &calls {
+            states.extend(call.function.state_fields()?);
+        }
         Ok(Some(Self {
             kept,
             schema: Arc::new(Schema::new(fields)),
+            state_schema: Arc::new(Schema::new(states)),
             keys,
             calls,
+            order,
         }))
     }
 
     /// The columns that are kept, without their names.
     pub(super) fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// The columns of the states of groups: the keys, and the parts of each state.
+    pub(super) fn state_schema(&self) -> &SchemaRef {
+        &self.state_schema
+    }
+
+    /// Whether states of groups are no larger than rows.
+    pub(super) fn fold(&self) -> bool {
+        self.calls.iter().all(|call| folds(call.function.fun()))
     }
 
     /// How many of them are keys; those come first.
@@ -159,11 +196,75 @@ impl fmt::Display for Columns {
 /// Groups that are being filled.
 pub(super) struct Groups {
     columns: Arc<Columns>,
-    values: Box<dyn GroupValues>,
+    numbers: Numbers,
     accumulators: Vec<Box<dyn GroupsAccumulator>>,
     /// The constants, as columns of the longest length so far.
     constants: Vec<ArrayRef>,
     indices: Vec<usize>,
+}
+
+/// How groups are numbered.
+struct Numbers {
+    keys: SchemaRef,
+    order: Order,
+    /// Whether our tables know all keys.
+    known: bool,
+    table: Table,
+    /// The only rows so far: their keys, and the first row of each group.
+    block: Option<Vec<ArrayRef>>,
+    firsts: Vec<u32>,
+    /// DataFusion's table, once rows have come more than once.
+    values: Option<Box<dyn GroupValues>>,
+}
+
+impl Numbers {
+    fn number(&mut self, keys: &[ArrayRef], indices: &mut Vec<usize>) -> Result<()> {
+        if self.block.is_none() && self.values.is_none() && self.known {
+            match self.order {
+                Order::Runs => number_runs(keys, indices, &mut self.firsts)?,
+                Order::None => self.table.number(keys, indices, &mut self.firsts)?,
+            }
+            self.block = Some(keys.to_vec());
+            return Ok(());
+        }
+        let mut values = match self.values.take() {
+            Some(values) => values,
+            None => new_group_values(Arc::clone(&self.keys), &GroupOrdering::None)?,
+        };
+        if let Some(block) = self.block.take() {
+            values.intern(&gather(&block, &self.firsts)?, indices)?;
+        }
+        values.intern(keys, indices)?;
+        self.values = Some(values);
+        Ok(())
+    }
+
+    fn count(&self) -> usize {
+        let values = self.values.as_ref().map(|values| values.len());
+        values.unwrap_or(self.firsts.len())
+    }
+
+    fn emit(&mut self) -> Result<Vec<ArrayRef>> {
+        let keys = match (self.block.take(), self.values.take()) {
+            (_, Some(mut values)) => values.emit(EmitTo::All)?,
+            (Some(block), None) => gather(&block, &self.firsts)?,
+            (None, None) => {
+                let types = self.keys.fields().iter();
+                types.map(|key| new_empty_array(key.data_type())).collect()
+            }
+        };
+        self.firsts.clear();
+        Ok(keys)
+    }
+}
+
+/// These rows, with none of the memory of the others.
+fn gather(columns: &[ArrayRef], rows: &[u32]) -> Result<Vec<ArrayRef>> {
+    let rows = UInt32Array::from(rows.to_vec());
+    let columns = columns.iter();
+    columns
+        .map(|column| Ok(compact(take(column, &rows, None)?, 0)))
+        .collect()
 }
 
 impl Groups {
@@ -173,7 +274,15 @@ impl Groups {
         let calls = columns.calls.iter();
         Ok(Self {
             columns: Arc::clone(columns),
-            values: new_group_values(keys, &GroupOrdering::None)?,
+            numbers: Numbers {
+                known: keys.fields().iter().all(|key| is_known(key.data_type())),
+                keys,
+                order: columns.order,
+                table: Table::default(),
+                block: None,
+                firsts: Vec::new(),
+                values: None,
+            },
             accumulators: calls
                 .map(|call| call.function.create_groups_accumulator())
                 .collect::<Result<_>>()?,
@@ -182,11 +291,24 @@ impl Groups {
         })
     }
 
-    /// Adds rows of kept columns.
+    /// How many groups there are.
+    pub(super) fn count(&self) -> usize {
+        self.numbers.count()
+    }
+
+    /// Adds rows or states.
+    pub(super) fn add_some(&mut self, kind: Kind, columns: &[ArrayRef]) -> Result<()> {
+        match kind {
+            Kind::Rows => self.add(columns),
+            Kind::States => self.add_states(columns),
+        }
+    }
+
+    /// Adds rows of kept columns. Once is fastest.
     pub(super) fn add(&mut self, kept: &[ArrayRef]) -> Result<()> {
-        let (keys, _) = kept.split_at(self.columns.keys);
-        self.values.intern(keys, &mut self.indices)?;
-        let (rows, groups) = (self.indices.len(), self.values.len());
+        let keys = &kept[..self.columns.keys];
+        self.numbers.number(keys, &mut self.indices)?;
+        let (rows, groups) = (self.indices.len(), self.numbers.count());
         self.fill_constants(rows)?;
         let mut constants = self.constants.iter();
         for (call, accumulator) in self.columns.calls.iter().zip(&mut self.accumulators) {
@@ -201,20 +323,42 @@ impl Groups {
         Ok(())
     }
 
+    /// Adds keys and states of groups.
+    pub(super) fn add_states(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        let (keys, mut states) = columns.split_at(self.columns.keys);
+        self.numbers.number(keys, &mut self.indices)?;
+        let groups = self.numbers.count();
+        for (call, accumulator) in self.columns.calls.iter().zip(&mut self.accumulators) {
+            let (mine, rest) = states.split_at(call.function.state_fields()?.len());
+            accumulator.merge_batch(mine, &self.indices, groups)?;
+            states = rest;
+        }
+        Ok(())
+    }
+
     /// The keys and results of all groups, which leave.
     pub(super) fn emit(&mut self) -> Result<Vec<ArrayRef>> {
-        let mut columns = self.values.emit(EmitTo::All)?;
-        self.values.clear_shrink(0);
+        let mut columns = self.numbers.emit()?;
         for accumulator in &mut self.accumulators {
             columns.push(accumulator.evaluate(EmitTo::All)?);
         }
         Ok(columns)
     }
 
+    /// The keys and states of all groups, which leave.
+    pub(super) fn emit_states(&mut self) -> Result<Vec<ArrayRef>> {
+        let mut columns = self.numbers.emit()?;
+        for accumulator in &mut self.accumulators {
+            columns.append(&mut accumulator.state(EmitTo::All)?);
+        }
+        Ok(columns)
+    }
+
     /// Bytes on the heap.
     pub(super) fn size(&self) -> usize {
+        let values = self.numbers.values.as_ref().map(|values| values.size());
         let accumulators = self.accumulators.iter();
-        self.values.size()
+        values.unwrap_or(0)
             + self.indices.capacity() * size_of::<usize>()
             + accumulators
                 .map(|accumulator| accumulator.size())

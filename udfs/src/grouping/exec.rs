@@ -83,11 +83,15 @@ impl GroupingExec {
     }
 
     fn spiller(&self, partition: usize, context: &TaskContext) -> Spiller {
-        let schema = Arc::clone(self.columns.schema());
         let metrics = SpillMetrics::new(&self.metrics, partition);
-        let manager = SpillManager::new(context.runtime_env(), metrics, Arc::clone(&schema))
-            .with_compression_type(context.session_config().spill_compression());
-        Spiller::new(manager, schema)
+        let manager = |schema: &SchemaRef| {
+            SpillManager::new(context.runtime_env(), metrics.clone(), Arc::clone(schema))
+                .with_compression_type(context.session_config().spill_compression())
+        };
+        Spiller::new(
+            manager(self.columns.schema()),
+            manager(self.columns.state_schema()),
+        )
     }
 
     /// Scatters these partitions of the input, each on a task of its own; dropping the future ends them.

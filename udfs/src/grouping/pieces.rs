@@ -3,6 +3,7 @@
 //! A piece is some rows, ordered by bucket, column by column: a counting sort of the rows, then one gather a column.
 //! Nothing is allocated for a bucket, nothing grows, and a row costs what it holds.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
@@ -13,13 +14,17 @@ use datafusion_common::hash_utils::create_hashes;
 use datafusion_execution::memory_pool::MemoryReservation;
 use datafusion_physical_plan::repartition::REPARTITION_RANDOM_STATE;
 
-use super::columns::Columns;
+use super::columns::{Columns, Groups};
 use super::spill::{Run, Spiller};
 
 /// Rows of a piece: a column of it fits the second cache.
 const PIECE: usize = 1 << 17;
 /// Buckets in all: what one of them holds of ten million rows fits the second cache with room to spare.
 const BUCKETS: usize = 1024;
+/// Rows of a group that make it worth to fold them, on average.
+const WORTH: usize = 8;
+/// One in so many hashes is counted.
+const SAMPLE: u64 = 64;
 /// Less than that is not worth a file.
 const LEAST_SPILL: usize = 4 << 20;
 
@@ -51,8 +56,9 @@ impl Spread {
     }
 }
 
-/// Rows in the order of their buckets.
+/// Rows, or the states of groups, in the order of their buckets.
 pub(super) struct Piece {
+    pub(super) kind: Kind,
     pub(super) columns: Vec<ArrayRef>,
     /// Where each bucket starts, and the end.
     pub(super) starts: Vec<u32>,
@@ -71,6 +77,15 @@ impl Piece {
     pub(super) fn count(&self, from: usize, to: usize) -> usize {
         (self.starts[to] - self.starts[from]) as usize
     }
+}
+
+/// What columns hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// What is kept of rows.
+    Rows,
+    /// Keys and states of groups.
+    States,
 }
 
 /// Everything that was scattered.
@@ -94,6 +109,29 @@ pub(super) struct Scatter {
     hashes: Vec<u64>,
     pieces: Vec<Piece>,
     runs: Vec<Run>,
+    folding: Folding,
+}
+
+/// What decides whether rows are folded into states of their groups: a sample of the hashes, by value, so that it
+/// counts groups and not rows.
+struct Folding {
+    possible: bool,
+    rows: usize,
+    sample: HashSet<u64>,
+}
+
+impl Folding {
+    fn see(&mut self, hashes: &[u64]) {
+        if self.possible {
+            self.rows += hashes.len();
+            let sampled = hashes.iter().filter(|hash| *hash >> 20 & (SAMPLE - 1) == 0);
+            self.sample.extend(sampled);
+        }
+    }
+
+    fn is_worth(&self) -> bool {
+        self.rows >= PIECE && self.sample.len() * SAMPLE as usize * WORTH < self.rows
+    }
 }
 
 impl Scatter {
@@ -104,6 +142,11 @@ impl Scatter {
         spiller: Spiller,
     ) -> Self {
         Self {
+            folding: Folding {
+                possible: columns.fold(),
+                rows: 0,
+                sample: HashSet::new(),
+            },
             columns,
             spread,
             reservation,
@@ -134,12 +177,16 @@ impl Scatter {
             REPARTITION_RANDOM_STATE.random_state(),
             &mut self.hashes,
         )?;
+        self.folding.see(&self.hashes);
         let spread = self.spread;
         self.buckets
             .extend(self.hashes.iter().map(|&hash| spread.bucket(hash)));
         self.waiting.push(kept);
         if self.buckets.len() >= PIECE {
             self.cut()?;
+            if self.folding.is_worth() {
+                self.fold()?;
+            }
         }
         Ok(())
     }
@@ -181,35 +228,79 @@ impl Scatter {
         let waiting = std::mem::take(&mut self.waiting);
         let columns = (0..self.columns.schema().fields().len()).map(|column| {
             let parts: Vec<&dyn Array> = waiting.iter().map(|kept| kept[column].as_ref()).collect();
-            Ok(compact(take(&concat(&parts)?, &order, None)?))
+            Ok(compact(take(&concat(&parts)?, &order, None)?, 1 << 20))
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
         self.buckets.clear();
-        self.pieces.push(Piece { columns, starts });
+        let kind = Kind::Rows;
+        self.pieces.push(Piece {
+            kind,
+            columns,
+            starts,
+        });
+        self.hold();
+        Ok(())
+    }
+
+    /// Keeps of the reservation what the pieces take, and half as much for those who read them.
+    fn hold(&mut self) {
         let pieces = self.pieces.iter();
         let bytes = pieces.map(|piece| size_of_columns(&piece.columns) + 4 * piece.starts.len());
         let bytes: usize = bytes.sum();
         self.reservation
             .shrink(self.reservation.size().saturating_sub(bytes + bytes / 2));
+    }
+
+    /// Makes the pieces one, with one state for each group.
+    fn fold(&mut self) -> Result<()> {
+        let pieces = std::mem::take(&mut self.pieces);
+        let mut groups = Groups::new(&self.columns)?;
+        let mut states = Vec::with_capacity(self.spread.count());
+        let mut starts = vec![0_u32];
+        for bucket in 0..self.spread.count() {
+            for piece in &pieces {
+                if piece.count(bucket, bucket + 1) > 0 {
+                    groups.add_some(piece.kind, &piece.rows(bucket, bucket + 1))?;
+                }
+            }
+            let here = groups.count() as u32;
+            starts.push(starts[bucket] + here);
+            if here > 0 || bucket == 0 {
+                states.push(groups.emit_states()?);
+            }
+        }
+        let width = self.columns.state_schema().fields().len();
+        let columns = (0..width).map(|column| {
+            let parts: Vec<&dyn Array> = states.iter().map(|part| part[column].as_ref()).collect();
+            Ok(concat(&parts)?)
+        });
+        self.pieces.push(Piece {
+            kind: Kind::States,
+            columns: columns.collect::<Result<_>>()?,
+            starts,
+        });
+        self.folding.rows = 0;
+        self.hold();
         Ok(())
     }
 
     fn spill(&mut self) -> Result<()> {
         self.cut()?;
         let pieces = std::mem::take(&mut self.pieces);
-        self.runs.extend(self.spiller.spill(&pieces, self.spread)?);
+        self.runs
+            .append(&mut self.spiller.spill(pieces, self.spread)?);
         self.reservation.free();
         Ok(())
     }
 }
 
-/// Text that lies scattered over far larger buffers is brought together.
-fn compact(column: ArrayRef) -> ArrayRef {
+/// Text that lies scattered over far larger buffers is brought together; `slack` bytes do not matter.
+pub(super) fn compact(column: ArrayRef, slack: usize) -> ArrayRef {
     if column.data_type() != &DataType::Utf8View {
         return column;
     }
     let views = column.as_string_view();
-    if size_of_buffers(&column) > 2 * views.total_buffer_bytes_used() + (1 << 20) {
+    if size_of_buffers(&column) > 2 * views.total_buffer_bytes_used() + slack {
         Arc::new(views.gc())
     } else {
         column
