@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod engine;
+pub mod erase;
 pub mod error;
 pub mod pack;
 pub mod project;
@@ -12,3 +13,4 @@ pub mod render;
 pub mod repl;
 pub mod sample;
 pub mod terminal;
+pub mod transaction;

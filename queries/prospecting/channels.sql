@@ -9,8 +9,14 @@ WITH decisions AS (
     FROM consents
     GROUP BY person_id, channel
 ),
+-- Who was erased stays so, whoever brings the address back: `jumeau erase` keeps a fingerprint.
 reachable AS (
-    SELECT DISTINCT person_id, channel FROM addresses WHERE address IS NOT NULL
+    SELECT DISTINCT person_id, channel
+    FROM addresses
+    WHERE address IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM opposed_addresses AS opposed
+        WHERE opposed.person_id = addresses.person_id AND opposed.channel = addresses.channel
+    )
 ),
 history AS (
     SELECT

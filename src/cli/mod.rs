@@ -1,6 +1,7 @@
 //! The command line: one file a command. Each parses, calls the library, and prints.
 
 mod check;
+mod erase;
 mod init;
 mod packs;
 mod query;
@@ -70,6 +71,8 @@ enum Command {
     Init(init::InitArgs),
     /// Make sample data
     Sample(sample::SampleArgs),
+    /// Remove a person from the files of the project, and keep their addresses out of every plan
+    Erase(erase::EraseArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Some(Command::Packs(args)) => packs::packs(&args, &cli.global),
         Some(Command::Init(args)) => init::init(&args, terminal),
         Some(Command::Sample(args)) => sample::sample(&args, terminal),
+        Some(Command::Erase(args)) => erase::erase(&args, &cli.global),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

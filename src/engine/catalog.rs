@@ -19,7 +19,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::TableType;
 use parking_lot::RwLock;
 
-use super::{diagnose, files, parse, tables_read};
+use super::{diagnose, files, opposition, parse, tables_read};
 use crate::error::Error;
 use crate::project::{Project, Table};
 
@@ -28,6 +28,8 @@ use crate::project::{Project, Table};
 enum Entry {
     /// Files, opened on first use.
     Files(Table),
+    /// The opposition list of the project, which may not be there yet.
+    Opposition(Table),
     /// A view of the project: the file and its text.
     View(PathBuf, String),
     /// A view whose file could not be read: why.
@@ -39,6 +41,8 @@ enum Entry {
 /// The names of one session.
 pub(super) struct ProjectSchema {
     folder: PathBuf,
+    /// Where the opposition list is, when it is on this machine.
+    opposition: Option<PathBuf>,
     entries: RwLock<BTreeMap<String, Entry>>,
     state: Weak<RwLock<SessionState>>,
 }
@@ -47,7 +51,11 @@ impl ProjectSchema {
     pub(super) fn new(project: &Project, state: Weak<RwLock<SessionState>>) -> Result<Self, Error> {
         let mut entries = BTreeMap::new();
         for (name, table) in &project.tables {
-            entries.insert(name.clone(), Entry::Files(table.clone()));
+            let entry = match name.as_str() {
+                opposition::LIST => Entry::Opposition(table.clone()),
+                _ => Entry::Files(table.clone()),
+            };
+            entries.insert(name.clone(), entry);
         }
         for (name, file) in &project.views {
             let file = project.resolve(file);
@@ -63,6 +71,7 @@ impl ProjectSchema {
         refuse_cycles(&entries)?;
         Ok(Self {
             folder: project.folder.clone(),
+            opposition: project.opposition_list(),
             entries: RwLock::new(entries),
             state,
         })
@@ -94,13 +103,33 @@ impl ProjectSchema {
         Ok(state)
     }
 
+    /// What the names of the opposition list mean when the project says nothing else.
+    fn builtin(&self, name: &str) -> Result<Entry> {
+        let list = self.opposition.as_deref();
+        if name == opposition::OPPOSED {
+            let sql =
+                opposition::opposed(list, self.state()?.config_options()).map_err(external)?;
+            return Ok(Entry::View(PathBuf::from("built in"), sql.to_owned()));
+        }
+        let path = list.map(|list| list.to_string_lossy().into_owned());
+        Ok(Entry::Opposition(Table {
+            path: path.unwrap_or_default(),
+            ..Table::default()
+        }))
+    }
+
     async fn open(&self, name: &str, entry: Entry) -> Result<Arc<dyn TableProvider>> {
         match entry {
             Entry::Open(table) => Ok(table),
             Entry::Broken(error) => Err(external(error)),
-            Entry::Files(table) => files::open(&self.state()?, &self.folder, &table)
-                .await
-                .map_err(|error| external(error.context(format_args!("table '{name}'")))),
+            Entry::Opposition(_) if self.opposition.as_ref().is_some_and(|list| !list.exists()) => {
+                Ok(Arc::new(EmptyTable::new(opposition::schema())))
+            }
+            Entry::Files(table) | Entry::Opposition(table) => {
+                files::open(&self.state()?, &self.folder, &table)
+                    .await
+                    .map_err(|error| external(error.context(format_args!("table '{name}'"))))
+            }
             Entry::View(file, sql) => {
                 let place = format!("view '{name}' ({})", file.display());
                 let wrong = |error: Error| external(error.context(&place));
@@ -129,6 +158,9 @@ impl SchemaProvider for ProjectSchema {
         let entry = self.entries.read().get(name).cloned();
         match entry {
             Some(entry) => self.open(name, entry).await.map(Some),
+            None if name == opposition::LIST || name == opposition::OPPOSED => {
+                self.open(name, self.builtin(name)?).await.map(Some)
+            }
             None => match files::table_from_path(name) {
                 Some(table) => files::open(&self.state()?, std::path::Path::new(""), &table)
                     .await
@@ -141,7 +173,7 @@ impl SchemaProvider for ProjectSchema {
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
         Ok(self.entries.read().get(name).map(|entry| match entry {
-            Entry::Files(_) => TableType::Base,
+            Entry::Files(_) | Entry::Opposition(_) => TableType::Base,
             Entry::View(..) | Entry::Broken(_) => TableType::View,
             Entry::Open(table) => table.table_type(),
         }))

@@ -73,11 +73,7 @@ async fn open_at(
     } else {
         location.clone()
     };
-    let (format, compression) = match (table.format, ending(&sample)) {
-        (Some(format), known) => (format, known.and_then(|(_, compression)| compression)),
-        (None, Some(known)) => known,
-        (None, None) => return Err(unknown_format()),
-    };
+    let (format, compression) = format_of(table, &sample)?;
 
     let (name, mut options) = match format {
         Format::Parquet => ("parquet", HashMap::new()),
@@ -165,7 +161,12 @@ fn locate(folder: &Path, path: &str) -> Result<Vec<String>> {
 
 fn matching(pattern: &str) -> Result<Vec<String>> {
     let wrong = |error: &dyn std::fmt::Display| Error::usage(format!("{pattern}: {error}"));
-    let paths = glob::glob(pattern).map_err(|error| wrong(&error))?;
+    // As in a shell, `*` does not mean hidden files.
+    let options = glob::MatchOptions {
+        require_literal_leading_dot: true,
+        ..glob::MatchOptions::new()
+    };
+    let paths = glob::glob_with(pattern, options).map_err(|error| wrong(&error))?;
     let mut files = Vec::new();
     for path in paths {
         let path = path.map_err(|error| wrong(&error))?;
@@ -309,18 +310,47 @@ fn csv_options(table: &Table, sample: &str) -> Result<HashMap<String, String>> {
         "format.has_header".to_owned(),
         table.header.unwrap_or(true).to_string(),
     )]);
-    let delimiter = table
-        .delimiter
-        .or_else(|| sample.contains(".tsv").then_some('\t'));
-    if let Some(delimiter) = delimiter {
-        if !delimiter.is_ascii() {
-            return Err(Error::usage(format!(
-                "delimiter '{delimiter}' must be one ASCII character"
-            )));
-        }
+    if let Some(delimiter) = delimiter(table, sample)? {
         options.insert("format.delimiter".to_owned(), delimiter.to_string());
     }
     Ok(options)
+}
+
+fn delimiter(table: &Table, sample: &str) -> Result<Option<char>> {
+    let delimiter = table
+        .delimiter
+        .or_else(|| sample.contains(".tsv").then_some('\t'));
+    match delimiter {
+        Some(delimiter) if !delimiter.is_ascii() => Err(Error::usage(format!(
+            "delimiter '{delimiter}' must be one ASCII character"
+        ))),
+        _ => Ok(delimiter),
+    }
+}
+
+/// How the files of a table are written.
+pub(super) struct Layout {
+    pub(super) format: Format,
+    pub(super) compressed: bool,
+    pub(super) delimiter: u8,
+}
+
+/// See [`Layout`]; `sample` is one of the files.
+pub(super) fn layout(table: &Table, sample: &str) -> Result<Layout> {
+    let (format, compression) = format_of(table, sample)?;
+    Ok(Layout {
+        format,
+        compressed: compression.is_some(),
+        delimiter: delimiter(table, sample)?.map_or(b',', |character| character as u8),
+    })
+}
+
+fn format_of(table: &Table, sample: &str) -> Result<(Format, Option<&'static str>)> {
+    match (table.format, ending(sample)) {
+        (Some(format), known) => Ok((format, known.and_then(|(_, compression)| compression))),
+        (None, Some(known)) => Ok(known),
+        (None, None) => Err(unknown_format()),
+    }
 }
 
 /// The file schema with the types that the project states in place of those guessed.

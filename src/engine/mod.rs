@@ -6,12 +6,14 @@
 
 mod bind;
 mod catalog;
+mod data_files;
 mod diagnose;
 mod dialect;
 mod files;
 mod join_order;
 mod memory;
 mod one_file;
+pub(crate) mod opposition;
 mod planner;
 mod query;
 mod sql;
@@ -31,12 +33,14 @@ use datafusion::sql::parser::Statement;
 
 pub use bind::{Params, Value};
 pub(crate) use bind::{is_date, is_number};
+pub use data_files::DataFiles;
 pub(crate) use dialect::AnalystDialect;
 pub use query::{Progress, Query};
 pub use sql::{parse, tables_read};
 
 use crate::error::{Error, Result};
 use crate::project::{KeySource, Limits, Project, Table};
+use crate::transaction;
 use catalog::ProjectSchema;
 
 const CATALOG: &str = "jumeau";
@@ -54,8 +58,10 @@ impl Engine {
     /// statement first names it.
     ///
     /// # Errors
-    /// When a limit or a tariff price is not usable, or views form a cycle.
+    /// When a limit or a tariff price is not usable, views form a cycle, or a change of files that a crash cut
+    /// short cannot be completed.
     pub fn new(project: &Project, limits: &Limits, read_only: bool) -> Result<Self> {
+        transaction::recover(&project.folder, read_only)?;
         let limits = project.limits.clone().overridden_by(limits.clone());
         let threads = match limits.threads {
             Some(threads) => threads.get(),

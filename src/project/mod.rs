@@ -167,6 +167,16 @@ impl Project {
         })
     }
 
+    /// Where the opposition list is: the file of the table `opposition`, else `opposition.parquet` beside the project
+    /// file. `None` when it is at a distance.
+    pub fn opposition_list(&self) -> Option<PathBuf> {
+        let path = self
+            .tables
+            .get("opposition")
+            .map_or("opposition.parquet", |table| &table.path);
+        (!path.contains("://")).then(|| self.resolve(Path::new(path)))
+    }
+
     /// A path of this project: relative paths start at the project file's folder.
     pub fn resolve(&self, path: &Path) -> PathBuf {
         self.folder.join(path)

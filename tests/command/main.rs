@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod bad_input;
+mod erase;
 mod examples;
 mod lookalike;
 mod notebooks;

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use crate::support::{jumeau, root};
 
 /// A server over a folder, ended when it is dropped.
-struct Server {
+pub(crate) struct Server {
     process: Child,
     port: u16,
 }
 
 impl Server {
-    fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         // A port that was free a moment ago; the server cannot choose one itself.
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -46,14 +46,20 @@ impl Server {
         server
     }
 
-    fn query(&self, folder: &Path, sql: &str) -> (Option<i32>, String, String) {
-        let output = jumeau(folder)
-            .args(["query", sql, "--format", "csv"])
+    /// Tells a command how to reach the server.
+    pub(crate) fn known<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
             .env("AWS_ENDPOINT", format!("http://127.0.0.1:{}", self.port))
             .env("AWS_ALLOW_HTTP", "true")
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_REGION", "eu-west-1")
+    }
+
+    fn query(&self, folder: &Path, sql: &str) -> (Option<i32>, String, String) {
+        let output = self
+            .known(&mut jumeau(folder))
+            .args(["query", sql, "--format", "csv"])
             .output()
             .unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -140,7 +146,7 @@ fn http_files_are_tables() {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let bytes = bytes.clone();
-            std::thread::spawn(move || serve(stream, &bytes));
+            std::thread::spawn(move || serve(stream, "/products.parquet", &bytes));
         }
     });
     let folder = tempfile::tempdir().unwrap();
@@ -165,7 +171,7 @@ fn http_files_are_tables() {
 }
 
 /// Answers HEAD and GET with ranges, one connection: as much of HTTP as any file server has.
-fn serve(stream: TcpStream, bytes: &[u8]) {
+pub(crate) fn serve(stream: TcpStream, path: &str, bytes: &[u8]) {
     let mut reader = BufReader::new(stream);
     loop {
         let mut request = String::new();
@@ -179,7 +185,7 @@ fn serve(stream: TcpStream, bytes: &[u8]) {
             }
             request.push_str(&line.to_ascii_lowercase());
         }
-        let found = request.contains(" /products.parquet ");
+        let found = request.contains(&format!(" {path} "));
         let range = request.split("range: bytes=").nth(1).and_then(|rest| {
             let (start, end) = rest.split("\r\n").next()?.split_once('-')?;
             let end = end.parse::<usize>().map_or(bytes.len(), |end| end + 1);

@@ -75,6 +75,14 @@ enum Source {
 }
 
 impl Privacy {
+    /// What `pseudonymize(text)` gives in this session.
+    ///
+    /// # Errors
+    /// When there is no key, or it is too short; the message does not show it.
+    pub fn code(&self, text: &str) -> Result<String> {
+        self.key().map(|key| key.code(text))
+    }
+
     pub(super) fn key(&self) -> Result<&Key> {
         if let Some(key) = self.key.get() {
             return Ok(key);
