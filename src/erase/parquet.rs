@@ -346,3 +346,229 @@ fn values<T: DataType>(
         )?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::array::{
+        Array, ArrayRef, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
+        TimestampMicrosecondArray, UInt64Array,
+    };
+    use datafusion::arrow::compute::{concat_batches, take_record_batch};
+    use datafusion::parquet::arrow::ArrowWriter;
+    use datafusion::parquet::basic::{Compression, ZstdLevel};
+    use datafusion::parquet::file::metadata::{KeyValue, SortingColumn};
+    use datafusion::parquet::schema::types::ColumnPath;
+
+    const ROWS: i64 = 10_000;
+
+    /// Every seventh row is somebody's; lists have no, one or two entries, some of them NULL.
+    fn table() -> RecordBatch {
+        let mut tags = ListBuilder::new(StringBuilder::new());
+        for row in 0..ROWS {
+            for tag in 0..row % 3 {
+                tags.values()
+                    .append_option((row % 5 != tag).then(|| format!("tag {}", row % 11)));
+            }
+            tags.append(row % 4 != 0);
+        }
+        let columns: [(&str, ArrayRef); 5] = [
+            ("id", Arc::new(Int64Array::from_iter_values(0..ROWS))),
+            (
+                "time",
+                Arc::new(TimestampMicrosecondArray::from_iter_values(
+                    (0..ROWS).map(|row| row * 1000),
+                )),
+            ),
+            (
+                "name",
+                Arc::new(
+                    (0..ROWS)
+                        .map(|row| (row % 7 != 1).then(|| format!("name {}", row % 50)))
+                        .collect::<StringArray>(),
+                ),
+            ),
+            (
+                "referred_by",
+                Arc::new(
+                    (0..ROWS)
+                        .map(|row| (row % 2 == 0).then_some(row % 100))
+                        .collect::<Int64Array>(),
+                ),
+            ),
+            ("tags", Arc::new(tags.finish())),
+        ];
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    fn write(path: &Path, batch: &RecordBatch) {
+        let time = ColumnPath::from("time");
+        let sorted = SortingColumn {
+            column_idx: 0,
+            descending: false,
+            nulls_first: false,
+        };
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_column_compression(time.clone(), Compression::SNAPPY)
+            .set_column_dictionary_enabled(time.clone(), false)
+            .set_column_encoding(time, Encoding::DELTA_BINARY_PACKED)
+            .set_column_bloom_filter_enabled(ColumnPath::from("name"), true)
+            .set_max_row_group_row_count(Some(2_500))
+            .set_sorting_columns(Some(vec![sorted]))
+            .set_key_value_metadata(Some(vec![KeyValue::new(
+                "origin".to_owned(),
+                "a test".to_owned(),
+            )]))
+            .build();
+        let mut writer = ArrowWriter::try_new(
+            File::create(path).unwrap(),
+            batch.schema(),
+            Some(properties),
+        )
+        .unwrap();
+        writer.write(batch).unwrap();
+        writer.close().unwrap();
+    }
+
+    fn read(path: &Path) -> (RecordBatch, Arc<ParquetMetaData>) {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+        let (schema, footer) = (Arc::clone(builder.schema()), Arc::clone(builder.metadata()));
+        let batches: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
+        (concat_batches(&schema, &batches).unwrap(), footer)
+    }
+
+    /// Rewrites a file and reads it again, with the old footer.
+    fn rewritten(hits: &Hits) -> (RecordBatch, Arc<ParquetMetaData>, Arc<ParquetMetaData>) {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+        write(&old, &table());
+        rewrite(&old, hits, File::create(&new).unwrap()).unwrap();
+        let (batch, footer) = read(&new);
+        (batch, read(&old).1, footer)
+    }
+
+    fn without(removed: impl Fn(u64) -> bool) -> RecordBatch {
+        let kept: UInt64Array = (0..ROWS as u64).filter(|row| !removed(*row)).collect();
+        take_record_batch(&table(), &kept).unwrap()
+    }
+
+    #[test]
+    fn only_the_rows_and_values_of_the_person_go() {
+        let hits = Hits {
+            rows: ROWS as u64,
+            removed: vec![0, 1, 2_499, 7_600],
+            unlinked: vec![("referred_by".to_owned(), vec![2, 7_602])],
+        };
+        let (found, old, new) = rewritten(&hits);
+        let kept = without(|row| hits.removed.contains(&row));
+        // What is unlinked was the value of rows 2 and 7602, which are rows 0 and 7598 now.
+        let senders = kept
+            .column(3)
+            .as_any()
+            .downcast_ref::<Int64Array>()
+            .unwrap();
+        let mut expected: Vec<Option<i64>> = senders.iter().collect();
+        for row in [0, 7_598] {
+            assert!(expected[row].is_some());
+            expected[row] = None;
+        }
+        for column in [0, 1, 2, 4] {
+            assert_eq!(found.column(column), kept.column(column), "column {column}");
+        }
+        let senders: ArrayRef = Arc::new(Int64Array::from(expected));
+        assert_eq!(found.column(3), &senders);
+
+        let (file, was) = (new.file_metadata(), old.file_metadata());
+        assert_eq!(
+            file.schema_descr().root_schema(),
+            was.schema_descr().root_schema()
+        );
+        assert_eq!(file.key_value_metadata(), was.key_value_metadata());
+        assert_eq!(new.num_row_groups(), old.num_row_groups());
+        for (group, was) in new.row_groups().iter().zip(old.row_groups()) {
+            assert_eq!(group.sorting_columns(), was.sorting_columns());
+            for (column, was) in group.columns().iter().zip(was.columns()) {
+                assert_eq!(column.compression(), was.compression());
+                assert_eq!(
+                    column.dictionary_page_offset().is_some(),
+                    was.dictionary_page_offset().is_some()
+                );
+                assert_eq!(column.encodings_mask(), was.encodings_mask());
+                assert_eq!(
+                    column.bloom_filter_offset().is_some(),
+                    was.bloom_filter_offset().is_some()
+                );
+                assert!(
+                    column.column_index_offset().is_some()
+                        && column.offset_index_offset().is_some()
+                );
+            }
+        }
+        // The second and third row group name nobody.
+        for index in [1, 2] {
+            let sizes = |footer: &ParquetMetaData| -> Vec<i64> {
+                footer
+                    .row_group(index)
+                    .columns()
+                    .iter()
+                    .map(|column| column.compressed_size())
+                    .collect()
+            };
+            assert_eq!(sizes(&new), sizes(&old));
+            assert_eq!(
+                new.row_group(index).column(0).statistics(),
+                old.row_group(index).column(0).statistics()
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_row_group_does_not_remember_the_person() {
+        // Everybody but "name 3" leaves the first row group, and all of the second goes.
+        let goes = |row: u64| row < 5_000 && !(row < 2_500 && row % 50 == 3);
+        let hits = Hits {
+            rows: ROWS as u64,
+            removed: (0..ROWS as u64).filter(|row| goes(*row)).collect(),
+            unlinked: vec![],
+        };
+        let (found, _, new) = rewritten(&hits);
+        assert_eq!(found, without(goes));
+        assert_eq!(new.num_row_groups(), 3);
+        let names = new.row_group(0).column(2).statistics().unwrap();
+        assert_eq!(names.min_bytes_opt(), Some(&b"name 3"[..]));
+        assert_eq!(names.max_bytes_opt(), Some(&b"name 3"[..]));
+    }
+
+    #[test]
+    fn a_file_of_one_person_becomes_an_empty_file() {
+        let hits = Hits {
+            rows: ROWS as u64,
+            removed: (0..ROWS as u64).collect(),
+            unlinked: vec![],
+        };
+        let (found, _, new) = rewritten(&hits);
+        assert_eq!((found.num_rows(), new.num_row_groups()), (0, 0));
+        assert_eq!(found.schema(), table().schema());
+    }
+
+    #[test]
+    fn a_column_that_takes_no_null_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x");
+        let senders: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        write(
+            &file,
+            &RecordBatch::try_from_iter_with_nullable([("referred_by", senders, false)]).unwrap(),
+        );
+        let hits = Hits {
+            rows: 1,
+            removed: vec![],
+            unlinked: vec![("referred_by".to_owned(), vec![0])],
+        };
+        let error = rewrite(&file, &hits, tempfile::tempfile().unwrap())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("takes no NULL"), "{error}");
+    }
+}

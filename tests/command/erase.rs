@@ -159,11 +159,12 @@ fn every_table_forgets_the_person_and_nobody_else() {
         assert!(report.contains(part), "{part}: {report}");
     }
     for (table, before) in TABLES.iter().zip(&before) {
-        let columns = rows(
-            folder,
-            &format!("SELECT column_name FROM (DESCRIBE {table})"),
-        );
-        let place = |name: &str| columns.iter().position(|column| column == name);
+        let columns = rows(folder, &format!("DESCRIBE {table}"));
+        let columns: Vec<&str> = columns
+            .iter()
+            .filter_map(|row| row.split(',').next())
+            .collect();
+        let place = |name: &str| columns.iter().position(|column| *column == name);
         let (id, sender, browser) = (
             place("person_id"),
             place("referred_by"),
@@ -525,8 +526,9 @@ fn killed_at_any_moment_the_person_is_everywhere_or_nowhere() {
     ));
     let template = project(toml, &files);
     let counts = |folder: &Path| {
-        let sql = "SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM people), (SELECT count(*) FROM addresses),
-                   (SELECT count(referred_by) FROM people), (SELECT count(*) FROM opposition)";
+        let sql = "SELECT (SELECT count(*) FROM events) AS a, (SELECT count(*) FROM people) AS b,
+                   (SELECT count(*) FROM addresses) AS c, (SELECT count(referred_by) FROM people) AS d,
+                   (SELECT count(*) FROM opposition) AS e";
         one(folder, sql)
     };
     let everywhere = format!("{},2,2,1,0", 3 * FILES);
