@@ -73,7 +73,7 @@ impl Engine {
                 for location in found {
                     let path = disk
                         .path_to_filesystem(&location)
-                        .and_then(|path| Ok(path.canonicalize().unwrap_or(path)))
+                        .map(|path| path.canonicalize().unwrap_or(path))
                         .map_err(|error| Error::data(error.to_string()))?;
                     local.get_or_insert_default().push(path);
                 }

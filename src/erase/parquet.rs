@@ -357,7 +357,7 @@ mod tests {
     use datafusion::arrow::compute::{concat_batches, take_record_batch};
     use datafusion::parquet::arrow::ArrowWriter;
     use datafusion::parquet::basic::{Compression, ZstdLevel};
-    use datafusion::parquet::file::metadata::{KeyValue, SortingColumn};
+    use datafusion::parquet::file::metadata::{ColumnChunkMetaData, KeyValue, SortingColumn};
     use datafusion::parquet::schema::types::ColumnPath;
 
     const ROWS: i64 = 10_000;
@@ -515,7 +515,7 @@ mod tests {
                     .row_group(index)
                     .columns()
                     .iter()
-                    .map(|column| column.compressed_size())
+                    .map(ColumnChunkMetaData::compressed_size)
                     .collect()
             };
             assert_eq!(sizes(&new), sizes(&old));

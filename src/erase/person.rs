@@ -261,24 +261,25 @@ mod tests {
     use datafusion::arrow::array::{Float64Array, Int64Array, StringDictionaryBuilder};
     use datafusion::arrow::datatypes::Int8Type;
 
-    fn rows(values: ArrayRef, id: &str) -> Vec<usize> {
-        equal(&values, id).unwrap().set_indices().collect()
+    fn rows(values: &ArrayRef, id: &str) -> Vec<usize> {
+        equal(values, id).unwrap().set_indices().collect()
     }
 
     #[test]
     fn ids_are_equal_as_they_are_shown() {
         let whole: ArrayRef =
             Arc::new(Int64Array::from(vec![Some(42), None, Some(420), Some(-42)]));
-        assert_eq!(rows(Arc::clone(&whole), "42"), [0]);
-        assert_eq!(rows(Arc::clone(&whole), "-42"), [3]);
+        assert_eq!(rows(&whole, "42"), [0]);
+        assert_eq!(rows(&whole, "-42"), [3]);
         for id in ["042", "+42", "42.0", " 42", "x", "", "99999999999999999999"] {
-            assert!(rows(Arc::clone(&whole), id).is_empty(), "{id}");
+            assert!(rows(&whole, id).is_empty(), "{id}");
         }
         let gaps: ArrayRef = Arc::new(Float64Array::from(vec![None, Some(42.0), Some(42.5)]));
-        assert_eq!(rows(gaps, "42"), [1]);
+        assert_eq!(rows(&gaps, "42"), [1]);
         let mut words = StringDictionaryBuilder::<Int8Type>::new();
         words.extend([Some("ann"), None, Some("bob"), Some("ann")]);
-        assert_eq!(rows(Arc::new(words.finish()), "ann"), [0, 3]);
+        let words: ArrayRef = Arc::new(words.finish());
+        assert_eq!(rows(&words, "ann"), [0, 3]);
     }
 
     #[test]
