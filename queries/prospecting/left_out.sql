@@ -12,10 +12,15 @@ WITH reached AS (
 profitable AS (
     SELECT DISTINCT person_id FROM candidates WHERE consented AND allowed AND value > 0
 ),
+-- Erased people whose address came back under another id.
+opposed AS (
+    SELECT DISTINCT person_id FROM opposed_addresses
+),
 reasons AS (
     SELECT
         CASE
             WHEN contact_plan.person_id IS NOT NULL THEN 'planned'
+            WHEN NOT address AND opposed.person_id IS NOT NULL THEN 'opposition'
             WHEN NOT address THEN 'no address'
             WHEN NOT reached.consented THEN 'no consent'
             WHEN coalesce(last_signs.expired, true) THEN 'retention'
@@ -24,6 +29,7 @@ reasons AS (
             ELSE 'budget'
         END AS reason
     FROM reached
+    LEFT JOIN opposed ON opposed.person_id = reached.person_id
     LEFT JOIN last_signs ON last_signs.person_id = reached.person_id
     LEFT JOIN profitable ON profitable.person_id = reached.person_id
     LEFT JOIN contact_plan ON contact_plan.person_id = reached.person_id

@@ -87,7 +87,7 @@ fn describe(report: &Report, project: &Project, args: &EraseArgs) -> String {
     if report.visitors > 0 {
         let _ = writeln!(
             out,
-            "visits of {} went too, those before the sign-up among them",
+            "with the visits of {}, those before the sign-up too",
             count(report.visitors, "browser", "of this person")
         );
     }

@@ -276,6 +276,8 @@ fn an_erased_address_is_in_no_plan_again_under_any_id() {
     assert_eq!(opposed, expected);
     let plan = plan();
     assert!(plan.len() > 1000 && !plan.contains(newcomer) && !plan.contains(gone));
+    let left_out = "SELECT prospects >= 1 FROM 'out/prospecting/latest/left_out.parquet' WHERE reason = 'opposition'";
+    assert_eq!(rows(folder, left_out), ["true"]);
 
     // Without the key, or with another, nobody is planned at all.
     let text = expect(
@@ -410,7 +412,8 @@ fn only_the_files_of_a_partitioned_folder_that_name_the_person_are_rewritten() {
     let folder = folder.path();
     let report = erase(folder, "7");
     assert!(
-        report.contains("visits of 1 browser of this person went too"),
+        report
+            .contains("with the visits of 1 browser of this person, those before the sign-up too"),
         "{report}"
     );
     let text = |index: usize| fs::read_to_string(folder.join(files[index].0)).unwrap();
@@ -438,7 +441,7 @@ fn tables_that_cannot_be_rewritten_stop_the_erasure_only_when_they_name_the_pers
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             std::thread::spawn(move || {
-                crate::stores::serve(stream, "/far.csv", b"person_id,x\n7,1\n")
+                crate::stores::serve(stream, "/far.csv", b"person_id,x\n7,1\n");
             });
         }
     });
