@@ -126,7 +126,8 @@ impl Engine {
             .with_physical_optimizer_rules(join_order::physical_optimizer_rules())
             .build();
         let context = SessionContext::new_with_state(state);
-        jumeau_udfs::register_all(&mut *context.state_ref().write())
+        let options = Arc::clone(context.state_ref().read().config_options());
+        jumeau_udfs::register_all(&mut *context.state_ref().write(), &options)
             .map_err(|error| diagnose::explain(error, &[]))?;
 
         let tables = Arc::new(ProjectSchema::new(project, context.state_weak_ref())?);

@@ -44,7 +44,8 @@ impl Session {
             .fold(state, SessionStateBuilder::with_physical_optimizer_rule)
             .build();
         let mut context = SessionContext::new_with_state(state);
-        jumeau_udfs::register_all(&mut context)?;
+        let options = context.copied_config();
+        jumeau_udfs::register_all(&mut context, options.options())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .build()?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DataFusionError, Result};
 use datafusion_expr::planner::RelationPlanner;
 use datafusion_expr::registry::FunctionRegistry;
@@ -115,7 +116,10 @@ impl Function {
 /// All functions, area by area.
 pub fn all() -> Vec<Function> {
     let relations = RELATIONS.iter().copied().map(RelationFunction);
-    let mut all: Vec<_> = table().into_iter().map(|(function, _)| function).collect();
+    let mut all: Vec<_> = table(&ConfigOptions::default())
+        .into_iter()
+        .map(|(function, _)| function)
+        .collect();
     for relation in relations.map(Function::Relation) {
         let after = all
             .iter()
@@ -163,10 +167,11 @@ pub fn extension_planner() -> Arc<dyn ExtensionPlanner + Send + Sync> {
     Arc::new(Operators)
 }
 
-/// Adds all functions but those that stand in FROM to a session, and the check that makes wrong literals fail at planning.
-pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
+/// Adds all functions but those that stand in FROM to a session with these options, and the check that makes wrong
+/// literals fail at planning.
+pub fn register_all(registry: &mut dyn FunctionRegistry, options: &ConfigOptions) -> Result<()> {
     let mut check = LiteralCheck::default();
-    for (function, call) in table() {
+    for (function, call) in table(options) {
         match function {
             Function::Scalar(function) => {
                 registry.register_udf(function)?;
@@ -227,7 +232,7 @@ pub fn reference_markdown() -> String {
 }
 
 /// Functions with the argument tables of aggregates and windows; scalar functions check their literals themselves.
-fn table() -> Vec<(Function, Option<&'static dyn Call>)> {
+fn table(options: &ConfigOptions) -> Vec<(Function, Option<&'static dyn Call>)> {
     vec![
         window(Sessionize::new(), &sessionize::CALL),
         aggregate(WindowFunnel::new(), &window_funnel::CALL),
@@ -251,13 +256,13 @@ fn table() -> Vec<(Function, Option<&'static dyn Call>)> {
         scalar(WeightedJaccard::new()),
         scalar(OverlapCoefficient::new()),
         scalar(Gower::new()),
-        scalar(ChannelCost::new()),
+        scalar(ChannelCost::new(options)),
         scalar(SmsSegments::new()),
-        scalar(BreakEvenRate::new()),
+        scalar(BreakEvenRate::new(options)),
         scalar(ExpectedMargin::new()),
-        aggregate(Consented::new(), &consented::ARGUMENTS),
+        aggregate(Consented::new(), &consented::CALL),
         aggregate(Pressure::new(), &pressure::ARGUMENTS),
-        aggregate(ContactAllowed::new(), &contact_allowed::ARGUMENTS),
+        aggregate(ContactAllowed::new(), &contact_allowed::CALL),
         aggregate(NextBestChannel::new(), &next_best_channel::ARGUMENTS),
         aggregate(Rfm::new(), &rfm::ARGUMENTS),
         aggregate(PortfolioValue::new(), &portfolio_value::ARGUMENTS),
@@ -311,7 +316,7 @@ mod tests {
         let functions = all();
         let names: BTreeSet<_> = functions.iter().map(Function::name).collect();
         assert_eq!(names.len(), functions.len(), "names are unique");
-        for (function, call) in table() {
+        for (function, call) in table(&ConfigOptions::default()) {
             let name = function.name();
             let documentation = function.documentation().unwrap();
             assert!(
@@ -340,7 +345,7 @@ mod tests {
     #[test]
     fn a_registry_without_sql_takes_the_functions() {
         let mut registry = MemoryFunctionRegistry::new();
-        register_all(&mut registry).unwrap();
+        register_all(&mut registry, &ConfigOptions::default()).unwrap();
         assert!(registry.udafs().contains("affinity") && registry.udfs().contains("jaccard"));
     }
 

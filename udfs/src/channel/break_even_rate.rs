@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, Float64Array};
 use arrow::datatypes::{DataType, FieldRef};
+use datafusion_common::config::ConfigOptions;
 use datafusion_common::{Result, ScalarValue, internal_err};
 use datafusion_expr::{
-    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-    Volatility,
+    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility,
 };
 use datafusion_macros::user_doc;
 
@@ -44,13 +45,16 @@ SELECT break_even_rate('email', 20) AS mail, break_even_rate('sms', 20) AS texts
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BreakEvenRate {
     signature: Signature,
+    /// The session's when the call is planned, against which literals are checked.
+    tariff: Tariff,
 }
 
 impl BreakEvenRate {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(options: &ConfigOptions) -> Self {
         Self {
             // Stable: the result changes with the session's tariff, not within a query.
             signature: Signature::user_defined(Volatility::Stable),
+            tariff: Tariff::of(options).into_owned(),
         }
     }
 }
@@ -73,7 +77,13 @@ impl ScalarUDFImpl for BreakEvenRate {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        self.tariff
+            .check_literal(&ARGUMENTS, args.scalar_arguments)?;
         ARGUMENTS.return_field(&args, DataType::Float64)
+    }
+
+    fn with_updated_config(&self, options: &ConfigOptions) -> Option<ScalarUDF> {
+        Some(Self::new(options).into())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, Decimal128Array};
 use arrow::datatypes::{DataType, FieldRef, Int64Type};
+use datafusion_common::config::ConfigOptions;
 use datafusion_common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion_expr::{
-    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-    Volatility,
+    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility,
 };
 use datafusion_macros::user_doc;
 
@@ -52,13 +53,16 @@ SELECT channel_cost('email', 3) AS mail, channel_cost('sms', 1000) AS texts;
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ChannelCost {
     signature: Signature,
+    /// The session's when the call is planned, against which literals are checked.
+    tariff: Tariff,
 }
 
 impl ChannelCost {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(options: &ConfigOptions) -> Self {
         Self {
             // Stable: the result changes with the session's tariff, not within a query.
             signature: Signature::user_defined(Volatility::Stable),
+            tariff: Tariff::of(options).into_owned(),
         }
     }
 }
@@ -81,7 +85,13 @@ impl ScalarUDFImpl for ChannelCost {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        self.tariff
+            .check_literal(&ARGUMENTS, args.scalar_arguments)?;
         ARGUMENTS.return_field(&args, DataType::Decimal128(PRECISION, SCALE))
+    }
+
+    fn with_updated_config(&self, options: &ConfigOptions) -> Option<ScalarUDF> {
+        Some(Self::new(options).into())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -15,10 +15,12 @@ use datafusion_functions_aggregate_common::aggregate::groups_accumulator::nulls:
 use datafusion_macros::user_doc;
 
 use crate::common::aggregate::{GroupState, Grouped, Groups, Plain};
-use crate::common::arguments::{Argument, Arguments, Kind};
+use crate::common::arguments::{Argument, Arguments, Kind, at_planning};
+use crate::common::literals::Call;
+use crate::common::sliding::Sliding;
 use crate::common::time::{Cutoffs, event_type, from_ticks, ticks};
 
-pub(crate) static ARGUMENTS: Arguments = Arguments {
+static ARGUMENTS: Arguments = Arguments {
     function: "consented",
     counts: &[3],
     list: &[
@@ -27,6 +29,36 @@ pub(crate) static ARGUMENTS: Arguments = Arguments {
         Argument::new("as_of", Kind::Moment),
     ],
 };
+
+/// A status that is neither of the two fails at planning, too.
+pub(crate) static CALL: Status = Status;
+
+#[derive(Debug)]
+pub(crate) struct Status;
+
+impl Call for Status {
+    fn function(&self) -> &'static str {
+        ARGUMENTS.function
+    }
+
+    #[cfg(test)]
+    fn names(&self) -> Vec<&'static str> {
+        ARGUMENTS.names()
+    }
+
+    fn check(&self, literals: &[Option<&ScalarValue>]) -> Result<()> {
+        ARGUMENTS.check(literals)?;
+        match literals
+            .first()
+            .copied()
+            .flatten()
+            .map(ScalarValue::try_as_str)
+        {
+            Some(Some(Some(status))) => opts_in(status).map(|_| ()).map_err(at_planning),
+            _ => Ok(()),
+        }
+    }
+}
 
 #[user_doc(
     doc_section(label = "Channels"),
@@ -119,6 +151,16 @@ impl AggregateUDFImpl for Consented {
         )?))))
     }
 
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(Decisions::new(event_type(
+            &ARGUMENTS,
+            args.expr_fields,
+        )?))))
+    }
+
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {
         true
     }
@@ -201,7 +243,7 @@ impl GroupState for Decisions {
         let times = ticks(decided_at)?;
         let moments = ticks(as_of)?;
         let mut cutoffs = Cutoffs::new(decided_at.data_type(), as_of.data_type())?;
-        let mut wrong = None;
+        let mut outcome = Ok(());
         groups.visit(status.len(), |row, group| {
             let kept = kept.as_ref().is_none_or(|kept| kept.is_valid(row));
             let tick = times[row];
@@ -211,24 +253,15 @@ impl GroupState for Decisions {
                     .last_tick
                     .is_some_and(|last| tick <= last)
             {
-                let opted_in = match status.is_valid(row).then(|| status.value(row)) {
-                    Some("opt_in") => true,
-                    Some("opt_out") | None => false,
-                    Some(_) => {
-                        wrong.get_or_insert(row);
-                        false
-                    }
-                };
-                self.add(group, Decision { tick, opted_in });
+                let known = status.is_valid(row).then(|| opts_in(status.value(row)));
+                match known.unwrap_or(Ok(false)) {
+                    Ok(opted_in) => self.add(group, Decision { tick, opted_in }),
+                    Err(error) if outcome.is_ok() => outcome = Err(error),
+                    Err(_) => {}
+                }
             }
         });
-        match wrong {
-            None => Ok(()),
-            Some(row) => {
-                let got = format!("'{}'", status.value(row));
-                Err(ARGUMENTS.invalid(0, "'opt_in' or 'opt_out'", got))
-            }
-        }
+        outcome
     }
 
     fn merge(&mut self, states: &[ArrayRef], groups: Groups<'_>) -> Result<()> {
@@ -290,6 +323,15 @@ impl Decisions {
             .iter()
             .map(|last| last.is_some_and(|last| last.opted_in));
         opted_in.collect::<Vec<_>>().into()
+    }
+}
+
+/// What a status says.
+fn opts_in(status: &str) -> Result<bool> {
+    match status {
+        "opt_in" => Ok(true),
+        "opt_out" => Ok(false),
+        other => Err(ARGUMENTS.invalid(0, "'opt_in' or 'opt_out'", format!("'{other}'"))),
     }
 }
 

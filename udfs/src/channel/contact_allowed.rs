@@ -10,17 +10,19 @@ use datafusion_common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion_expr::{
-    Accumulator, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator,
+    Signature, Volatility,
 };
 use datafusion_functions_aggregate_common::aggregate::groups_accumulator::nulls::filter_to_nulls;
 use datafusion_macros::user_doc;
 
-use crate::common::aggregate::{GroupState, Grouped, Groups, Plain};
+use crate::common::aggregate::{GroupState, Grouped, Groups, Plain, of_nothing};
 use crate::common::arguments::{Argument, Arguments, Kind};
-use crate::common::literals::constant;
+use crate::common::literals::{Bound, constant};
+use crate::common::sliding::Sliding;
 use crate::common::time::{half_life_nanos, nanos_per_tick, ticks};
 
-pub(crate) static ARGUMENTS: Arguments = Arguments {
+static ARGUMENTS: Arguments = Arguments {
     function: "contact_allowed",
     counts: &[4],
     list: &[
@@ -29,6 +31,18 @@ pub(crate) static ARGUMENTS: Arguments = Arguments {
         Argument::new("within", Kind::HalfLife),
         Argument::new("as_of", Kind::Moment),
     ],
+};
+
+/// Without rows a literal cap of 0 still says never.
+pub(crate) static CALL: Bound = Bound {
+    call: &ARGUMENTS,
+    bind: |literals| {
+        let literal = |position: usize| literals.get(position).copied().flatten().cloned();
+        AggregateUDF::from(ContactAllowed {
+            first_cap: first_cap(literal(1), literal(3)),
+            ..ContactAllowed::new()
+        })
+    },
 };
 
 /// A cap that nothing reaches.
@@ -70,12 +84,15 @@ GROUP BY person ORDER BY person;
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ContactAllowed {
     signature: Signature,
+    /// The cap of a call without rows.
+    first_cap: i64,
 }
 
 impl ContactAllowed {
     pub(crate) fn new() -> Self {
         Self {
             signature: Signature::user_defined(Volatility::Immutable),
+            first_cap: NO_CAP,
         }
     }
 }
@@ -102,7 +119,7 @@ impl AggregateUDFImpl for ContactAllowed {
     }
 
     fn default_value(&self, _data_type: &DataType) -> Result<ScalarValue> {
-        Ok(ScalarValue::Boolean(Some(true)))
+        of_nothing(Contacts::new(self.first_cap))
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
@@ -115,7 +132,14 @@ impl AggregateUDFImpl for ContactAllowed {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(Plain::new(Contacts::new(first_cap(&args)))))
+        Ok(Box::new(Plain::new(contacts(&args))))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(contacts(&args))))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {
@@ -126,7 +150,7 @@ impl AggregateUDFImpl for ContactAllowed {
         &self,
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(Grouped(Contacts::new(first_cap(&args)))))
+        Ok(Box::new(Grouped(contacts(&args))))
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
@@ -139,12 +163,17 @@ impl AggregateUDFImpl for ContactAllowed {
 }
 
 /// The cap of a group without rows: a constant holds for it, too.
-fn first_cap(args: &AccumulatorArgs<'_>) -> i64 {
-    match (constant(args, 1), constant(args, 3)) {
+fn first_cap(cap: Option<ScalarValue>, as_of: Option<ScalarValue>) -> i64 {
+    let cap = cap.and_then(|cap| cap.cast_to(&DataType::Int64).ok());
+    match (cap, as_of) {
         (_, Some(as_of)) if as_of.is_null() => 0,
         (Some(ScalarValue::Int64(Some(cap))), _) => cap,
         _ => NO_CAP,
     }
+}
+
+fn contacts(args: &AccumulatorArgs<'_>) -> Contacts {
+    Contacts::new(first_cap(constant(args, 1), constant(args, 3)))
 }
 
 /// The contacts of many groups.

@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use datafusion_common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
-use datafusion_common::{Result, config_err};
+use datafusion_common::{Result, ScalarValue, config_err};
 
-use crate::common::arguments::Arguments;
+use crate::common::arguments::{Arguments, at_planning};
 
 /// The price of a thousand messages of each channel, in euros with up to six decimals.
 ///
 /// A session extension: put it into `ConfigOptions::extensions`, then `SET tariff.<channel> = '<price>'`
 /// changes a price or adds a channel. By default `email` costs 0.50 € and `sms` 60 € per thousand.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tariff {
     /// Micro-euros for a thousand messages.
     prices: BTreeMap<String, i64>,
@@ -50,6 +50,26 @@ impl Tariff {
             let expected = format!("one of {}", known.join(", "));
             arguments.invalid(0, &expected, format!("'{channel}'"))
         })
+    }
+
+    /// Fails at planning when the first argument is text that is no known channel.
+    pub(crate) fn check_literal(
+        &self,
+        arguments: &Arguments,
+        literals: &[Option<&ScalarValue>],
+    ) -> Result<()> {
+        let channel = literals
+            .first()
+            .copied()
+            .flatten()
+            .map(ScalarValue::try_as_str);
+        match channel.flatten().flatten() {
+            Some(channel) => self
+                .price(arguments, channel)
+                .map(|_| ())
+                .map_err(at_planning),
+            None => Ok(()),
+        }
     }
 
     /// The known channels in alphabetical order.

@@ -1,8 +1,8 @@
 //! `funnel_events(window, [mode,] event_time, step1, …, stepN)`: when the steps of a funnel were made.
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, new_empty_array};
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion_common::Result;
+use datafusion_common::{Result, ScalarValue, internal_err};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::AggregateOrderSensitivity;
 use datafusion_expr::{
@@ -16,6 +16,7 @@ use super::window_funnel::kernel::{Funnel, Search};
 use super::window_funnel::{funnel, read_modes};
 use crate::common::aggregate::{Grouped, Plain};
 use crate::common::arguments::{Argument, Arguments, Kind};
+use crate::common::sliding::Sliding;
 use crate::common::time::from_ticks;
 
 pub(crate) static CALL: Conditions = Conditions {
@@ -112,12 +113,26 @@ impl AggregateUDFImpl for FunnelEvents {
         Ok(DataType::new_list(types[time].clone(), true))
     }
 
+    fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {
+        let DataType::List(time) = data_type else {
+            return internal_err!("funnel_events: expected a LIST, got {data_type}");
+        };
+        ScalarValue::try_from_array(&lists(&[0], new_empty_array(time.data_type()))?, 0)
+    }
+
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         Ok(state_fields(&args))
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(times(&args)?)))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(times(&args)?)))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {

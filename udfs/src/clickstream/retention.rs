@@ -5,19 +5,22 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, UInt64Array};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef, UInt64Type};
-use datafusion_common::{Result, exec_err};
+use datafusion_common::{Result, ScalarValue, exec_err};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion_expr::{
-    Accumulator, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator,
+    Signature, Volatility,
 };
 use datafusion_macros::user_doc;
 
 use super::conditions::{Conditions, condition_sets, counted};
-use crate::common::aggregate::{GroupState, Grouped, Groups, Plain};
+use crate::common::aggregate::{GroupState, Grouped, Groups, Plain, of_nothing};
 use crate::common::arguments::Arguments;
+use crate::common::literals::Bound;
+use crate::common::sliding::Sliding;
 
-pub(crate) static CALL: Conditions = Conditions {
+static CONDITIONS: Conditions = Conditions {
     function: "retention",
     written: "c1, …, cN",
     forms: &[Arguments {
@@ -27,6 +30,17 @@ pub(crate) static CALL: Conditions = Conditions {
     }],
     condition: "c",
     check_text: |_, _, _, _| Ok(()),
+};
+
+/// Without rows there is one `false` for each condition.
+pub(crate) static CALL: Bound = Bound {
+    call: &CONDITIONS,
+    bind: |literals| {
+        AggregateUDF::from(Retention {
+            conditions: literals.len(),
+            ..Retention::new()
+        })
+    },
 };
 
 #[user_doc(
@@ -54,19 +68,22 @@ GROUP BY visitor ORDER BY visitor;
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Retention {
     signature: Signature,
+    /// How many conditions a call has; 0 before it is known.
+    conditions: usize,
 }
 
 impl Retention {
     pub(crate) fn new() -> Self {
         Self {
             signature: Signature::user_defined(Volatility::Immutable),
+            conditions: 0,
         }
     }
 }
 
 impl AggregateUDFImpl for Retention {
     fn name(&self) -> &str {
-        CALL.function
+        CONDITIONS.function
     }
 
     fn signature(&self) -> &Signature {
@@ -74,12 +91,16 @@ impl AggregateUDFImpl for Retention {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(CALL.coerce(given))
+        Ok(CONDITIONS.coerce(given))
     }
 
     fn return_type(&self, given: &[DataType]) -> Result<DataType> {
-        CALL.check_types(given)?;
+        CONDITIONS.check_types(given)?;
         Ok(DataType::new_list(DataType::Boolean, true))
+    }
+
+    fn default_value(&self, _data_type: &DataType) -> Result<ScalarValue> {
+        of_nothing(Returns::new(self.conditions))
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
@@ -89,6 +110,13 @@ impl AggregateUDFImpl for Retention {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(Returns::new(args.exprs.len()))))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(Returns::new(args.exprs.len()))))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {

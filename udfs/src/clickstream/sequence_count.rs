@@ -14,6 +14,7 @@ use super::sequence_match::{Answer, matches, read_pattern};
 use super::streams::state_fields;
 use crate::common::aggregate::{Grouped, Plain};
 use crate::common::arguments::{Argument, Arguments, Kind};
+use crate::common::sliding::Sliding;
 
 pub(crate) static CALL: Conditions = Conditions {
     function: "sequence_count",
@@ -103,6 +104,17 @@ impl AggregateUDFImpl for SequenceCount {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(matches(&CALL, &args, Answer::Count)?)))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(matches(
+            &CALL,
+            &args,
+            Answer::Count,
+        )?)))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {

@@ -114,6 +114,11 @@ impl<S: GroupState> Accumulator for Plain<S> {
     }
 }
 
+/// The result of a group without rows, which subqueries and empty window frames give without asking a state.
+pub(crate) fn of_nothing(state: impl GroupState) -> Result<ScalarValue> {
+    Plain::new(state).evaluate()
+}
+
 /// A [`GroupState`] of many groups.
 #[derive(Debug)]
 pub(crate) struct Grouped<S>(pub(crate) S);

@@ -28,6 +28,12 @@ pub(crate) trait Call: Debug + Send + Sync {
     /// Fails when one of the arguments is a wrong literal; other expressions are `None`.
     fn check(&self, literals: &[Option<&ScalarValue>]) -> Result<()>;
 
+    /// The function that stands for a call with these arguments, where it is another than that of all calls: an
+    /// aggregate is asked for its result without rows, but not told its arguments.
+    fn bind(&self, _literals: &[Option<&ScalarValue>]) -> Option<AggregateUDF> {
+        None
+    }
+
     /// Fails when a window is in the wrong order.
     fn check_order(&self, _order_by: &[SortExpr]) -> Result<()> {
         Ok(())
@@ -46,6 +52,33 @@ impl Call for Arguments {
 
     fn check(&self, literals: &[Option<&ScalarValue>]) -> Result<()> {
         self.check_literals(literals.iter().copied())
+    }
+}
+
+/// A call whose result without rows depends on its literals.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) call: &'static dyn Call,
+    /// The function whose `default_value` is that of a call with these arguments.
+    pub(crate) bind: fn(&[Option<&ScalarValue>]) -> AggregateUDF,
+}
+
+impl Call for Bound {
+    fn function(&self) -> &'static str {
+        self.call.function()
+    }
+
+    #[cfg(test)]
+    fn names(&self) -> Vec<&'static str> {
+        self.call.names()
+    }
+
+    fn check(&self, literals: &[Option<&ScalarValue>]) -> Result<()> {
+        self.call.check(literals)
+    }
+
+    fn bind(&self, literals: &[Option<&ScalarValue>]) -> Option<AggregateUDF> {
+        Some((self.bind)(literals))
     }
 }
 
@@ -75,13 +108,20 @@ impl LiteralCheck {
             .extend(call.map(|call| (Arc::clone(function), call)));
     }
 
-    fn check_aggregate(
+    fn aggregate(
         &self,
-        function: &AggregateUDF,
+        function: &mut Arc<AggregateUDF>,
         args: &[Expr],
         distinct: bool,
     ) -> Result<()> {
-        check(call_of(&self.aggregates, function), args, distinct)
+        let call = call_of(&self.aggregates, function.as_ref());
+        let literals: Vec<_> = args.iter().map(literal).collect();
+        let literals: Vec<_> = literals.iter().map(Option::as_ref).collect();
+        check(call, &literals, distinct)?;
+        if let Some(bound) = call.and_then(|call| call.bind(&literals)) {
+            *function = Arc::new(bound);
+        }
+        Ok(())
     }
 }
 
@@ -94,7 +134,11 @@ fn call_of<F: PartialEq>(
     known.map(|(_, call)| *call)
 }
 
-fn check(call: Option<&'static dyn Call>, args: &[Expr], distinct: bool) -> Result<()> {
+fn check(
+    call: Option<&'static dyn Call>,
+    literals: &[Option<&ScalarValue>],
+    distinct: bool,
+) -> Result<()> {
     let Some(call) = call else {
         return Ok(());
     };
@@ -104,25 +148,28 @@ fn check(call: Option<&'static dyn Call>, args: &[Expr], distinct: bool) -> Resu
             call.function()
         );
     }
-    let literals: Vec<_> = args.iter().map(literal).collect();
-    let literals: Vec<_> = literals.iter().map(Option::as_ref).collect();
-    call.check(&literals)
+    call.check(literals)
 }
 
 impl ExprPlanner for LiteralCheck {
-    fn plan_aggregate(&self, expr: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
-        self.check_aggregate(&expr.func, &expr.args, expr.distinct)?;
+    fn plan_aggregate(
+        &self,
+        mut expr: RawAggregateExpr,
+    ) -> Result<PlannerResult<RawAggregateExpr>> {
+        self.aggregate(&mut expr.func, &expr.args, expr.distinct)?;
         Ok(PlannerResult::Original(expr))
     }
 
-    fn plan_window(&self, expr: RawWindowExpr) -> Result<PlannerResult<RawWindowExpr>> {
-        match &expr.func_def {
+    fn plan_window(&self, mut expr: RawWindowExpr) -> Result<PlannerResult<RawWindowExpr>> {
+        match &mut expr.func_def {
             WindowFunctionDefinition::AggregateUDF(function) => {
-                self.check_aggregate(function, &expr.args, expr.distinct)?;
+                self.aggregate(function, &expr.args, expr.distinct)?;
             }
             WindowFunctionDefinition::WindowUDF(function) => {
                 let call = call_of(&self.windows, function.as_ref());
-                check(call, &expr.args, expr.distinct)?;
+                let literals: Vec<_> = expr.args.iter().map(literal).collect();
+                let literals: Vec<_> = literals.iter().map(Option::as_ref).collect();
+                check(call, &literals, expr.distinct)?;
                 if let Some(call) = call {
                     call.check_order(&expr.order_by)?;
                 }

@@ -10,6 +10,7 @@ pub(crate) mod kinds;
 pub(crate) mod labels;
 pub(crate) mod literals;
 pub(crate) mod numbers;
+pub(crate) mod sliding;
 pub(crate) mod sum;
 pub(crate) mod tally;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use super::aggregate::{GroupState, Grouped, Plain};
+use super::sliding::Sliding;
 
 /// A weighted event, in seconds.
 #[derive(Debug, Clone)]
@@ -193,6 +194,41 @@ pub(crate) fn check_group_state<S: GroupState>(
             last.evaluate().unwrap(),
             expected[group].clone(),
             "plain states"
+        );
+    }
+    check_frames(state, args, &mut random)
+}
+
+/// Checks that a moving frame gives what its rows alone give.
+fn check_frames<S: GroupState>(
+    state: &S,
+    args: &[ArrayRef],
+    random: &mut Random,
+) -> Result<(), TestCaseError> {
+    let rows = args[0].len();
+    let slice = |from: usize, to: usize| -> Vec<ArrayRef> {
+        args.iter()
+            .map(|column| column.slice(from, to - from))
+            .collect()
+    };
+    let most = 1 + random.below(4);
+    let mut sliding = Sliding::new(state.empty());
+    let (mut start, mut end) = (0, 0);
+    while end < rows {
+        let last = end;
+        end = rows.min(end + random.below(most + 1));
+        sliding.update_batch(&slice(last, end)).unwrap();
+        let first = start;
+        start = end.min(start + random.below(most + 1));
+        sliding.retract_batch(&slice(first, start)).unwrap();
+        // An empty frame is not evaluated, but a filter may have emptied it.
+        let frame = plain_result(state, &slice(start, end));
+        prop_assert_eq!(
+            sliding.evaluate().unwrap(),
+            frame,
+            "frame {}..{}",
+            start,
+            end
         );
     }
     Ok(())

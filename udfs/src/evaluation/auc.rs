@@ -12,6 +12,7 @@ use datafusion_macros::user_doc;
 use super::ranking::{Kernel, Measure, Ranking, Scored, ties};
 use crate::common::aggregate::{Grouped, Plain};
 use crate::common::arguments::{Argument, Arguments, Kind, Range};
+use crate::common::sliding::Sliding;
 
 pub(crate) static ARGUMENTS: Arguments = Arguments {
     function: "auc",
@@ -87,6 +88,13 @@ impl AggregateUDFImpl for Auc {
 
     fn accumulator(&self, _args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(Ranking::new(&MEASURE))))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        _args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(Ranking::new(&MEASURE))))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {

@@ -1,7 +1,7 @@
 //! `auc_ci(score, label)`: the AUC with what chance leaves open.
 
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion_common::Result;
+use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::AggregateOrderSensitivity;
 use datafusion_expr::{
@@ -11,8 +11,9 @@ use datafusion_macros::user_doc;
 
 use super::auc::area;
 use super::ranking::{Kernel, Measure, Ranking, Scored, hits_of_both};
-use crate::common::aggregate::{Grouped, Plain};
+use crate::common::aggregate::{Grouped, Plain, of_nothing};
 use crate::common::arguments::{Argument, Arguments, Kind, Range};
+use crate::common::sliding::Sliding;
 
 pub(crate) static ARGUMENTS: Arguments = Arguments {
     function: "auc_ci",
@@ -86,12 +87,23 @@ impl AggregateUDFImpl for AucCi {
         ARGUMENTS.check_types(given).map(|_| MEASURE.result_type())
     }
 
+    fn default_value(&self, _data_type: &DataType) -> Result<ScalarValue> {
+        of_nothing(Ranking::new(&MEASURE))
+    }
+
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         Ok(MEASURE.state_fields(args.name))
     }
 
     fn accumulator(&self, _args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(Ranking::new(&MEASURE))))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        _args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(Ranking::new(&MEASURE))))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {

@@ -12,6 +12,7 @@ use datafusion_macros::user_doc;
 use super::ranking::{Kernel, Measure, Ranking, Scored, expected_hits, hits_of_both};
 use crate::common::aggregate::{Grouped, Plain};
 use crate::common::arguments::{Argument, Arguments, Kind, Range};
+use crate::common::sliding::Sliding;
 
 pub(crate) static ARGUMENTS: Arguments = Arguments {
     function: "lift_at",
@@ -92,6 +93,13 @@ impl AggregateUDFImpl for LiftAt {
 
     fn accumulator(&self, _args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(Ranking::new(&MEASURE))))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        _args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(Ranking::new(&MEASURE))))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {

@@ -12,6 +12,7 @@ use datafusion_macros::user_doc;
 use super::losses::{add_loss, mean_losses};
 use crate::common::aggregate::{Grouped, Plain};
 use crate::common::arguments::{Argument, Arguments, Kind, Range};
+use crate::common::sliding::Sliding;
 use crate::common::tally::{Recipe, Tallies};
 
 pub(crate) static ARGUMENTS: Arguments = Arguments {
@@ -90,6 +91,13 @@ impl AggregateUDFImpl for LogLoss {
 
     fn accumulator(&self, _args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(Tallies::new(&RECIPE))))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        _args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(Tallies::new(&RECIPE))))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, StructArray};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
-use datafusion_common::Result;
+use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::AggregateOrderSensitivity;
 use datafusion_expr::{
@@ -13,9 +13,10 @@ use datafusion_expr::{
 use datafusion_macros::user_doc;
 
 use super::interval::check_successes;
-use crate::common::aggregate::{Grouped, Plain};
+use crate::common::aggregate::{Grouped, Plain, of_nothing};
 use crate::common::arguments::{Argument, Arguments, Kind, Range};
 use crate::common::numbers::finite_result;
+use crate::common::sliding::Sliding;
 use crate::common::tally::{Recipe, Tallies, Total};
 
 pub(crate) static ARGUMENTS: Arguments = Arguments {
@@ -94,12 +95,23 @@ impl AggregateUDFImpl for BetaFit {
             .map(|_| DataType::Struct(result_fields()))
     }
 
+    fn default_value(&self, _data_type: &DataType) -> Result<ScalarValue> {
+        of_nothing(Tallies::new(&RECIPE))
+    }
+
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         Ok(RECIPE.state_fields(args.name))
     }
 
     fn accumulator(&self, _args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(Tallies::new(&RECIPE))))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        _args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(Tallies::new(&RECIPE))))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {

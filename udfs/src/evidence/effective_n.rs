@@ -15,6 +15,7 @@ use datafusion_macros::user_doc;
 use crate::common::aggregate::{Grouped, Plain};
 use crate::common::arguments::{Argument, Arguments, Kind, Range};
 use crate::common::numbers::finite_result;
+use crate::common::sliding::Sliding;
 use crate::common::sum::DoubleDouble;
 use crate::common::tally::{Recipe, Tallies, Total};
 
@@ -96,6 +97,13 @@ impl AggregateUDFImpl for EffectiveN {
 
     fn accumulator(&self, _args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(Tallies::new(&RECIPE))))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        _args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(Tallies::new(&RECIPE))))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {

@@ -9,7 +9,9 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
     DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, Field, FieldRef, Fields, Int64Type,
 };
-use datafusion_common::{DataFusionError, Result, exec_datafusion_err, exec_err, internal_err};
+use datafusion_common::{
+    DataFusionError, Result, ScalarValue, exec_datafusion_err, exec_err, internal_err,
+};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion_expr::{
@@ -18,9 +20,10 @@ use datafusion_expr::{
 use datafusion_functions_aggregate_common::aggregate::groups_accumulator::nulls::filter_to_nulls;
 use datafusion_macros::user_doc;
 
-use crate::common::aggregate::{GroupState, Grouped, Groups, Plain};
+use crate::common::aggregate::{GroupState, Grouped, Groups, Plain, of_nothing};
 use crate::common::arguments::{Argument, Arguments, Kind, MONEY};
 use crate::common::numbers::doubles;
+use crate::common::sliding::Sliding;
 use crate::common::time::{Cutoffs, ticks};
 
 pub(crate) static ARGUMENTS: Arguments = Arguments {
@@ -106,6 +109,10 @@ impl AggregateUDFImpl for Rfm {
             .map(|_| DataType::Struct(result_fields()))
     }
 
+    fn default_value(&self, _data_type: &DataType) -> Result<ScalarValue> {
+        of_nothing(Customers::default())
+    }
+
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         let parts = [
             ("recency", DataType::Float64),
@@ -125,6 +132,13 @@ impl AggregateUDFImpl for Rfm {
 
     fn accumulator(&self, _args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(Customers::default())))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        _args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(Customers::default())))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {

@@ -5,7 +5,7 @@ mod kernel;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion_common::Result;
+use datafusion_common::{Result, ScalarValue, internal_err};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion_expr::{
@@ -14,8 +14,9 @@ use datafusion_expr::{
 use datafusion_macros::user_doc;
 
 use self::kernel::{Affinities, result_fields};
-use crate::common::aggregate::{Grouped, Plain};
+use crate::common::aggregate::{Grouped, Plain, of_nothing};
 use crate::common::arguments::{Argument, Arguments, Kind, Range};
+use crate::common::sliding::Sliding;
 use crate::common::time::event_type;
 
 pub(crate) static ARGUMENTS: Arguments = Arguments {
@@ -105,6 +106,16 @@ impl AggregateUDFImpl for Affinity {
         true
     }
 
+    fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {
+        let DataType::Struct(fields) = data_type else {
+            return internal_err!("affinity: expected a STRUCT, got {data_type}");
+        };
+        let time = fields
+            .last()
+            .map_or(&DataType::Null, |field| field.data_type());
+        of_nothing(Affinities::new(time.clone()))
+    }
+
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         let double = DataType::Float64;
         let parts = [
@@ -128,6 +139,16 @@ impl AggregateUDFImpl for Affinity {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(Affinities::new(event_type(
+            &ARGUMENTS,
+            args.expr_fields,
+        )?))))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(Affinities::new(event_type(
             &ARGUMENTS,
             args.expr_fields,
         )?))))

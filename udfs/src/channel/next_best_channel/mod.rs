@@ -3,7 +3,7 @@
 mod kernel;
 
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion_common::Result;
+use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::AggregateOrderSensitivity;
 use datafusion_expr::{
@@ -12,8 +12,9 @@ use datafusion_expr::{
 use datafusion_macros::user_doc;
 
 use self::kernel::{People, result_fields, state_fields};
-use crate::common::aggregate::{Grouped, Plain};
-use crate::common::arguments::{Argument, Arguments, Kind, Range};
+use crate::common::aggregate::{Grouped, Plain, of_nothing};
+use crate::common::arguments::{Argument, Arguments, Kind, MOMENT, Range};
+use crate::common::sliding::Sliding;
 use crate::common::time::event_type;
 
 pub(crate) static ARGUMENTS: Arguments = Arguments {
@@ -107,6 +108,10 @@ impl AggregateUDFImpl for NextBestChannel {
             .map(|_| DataType::Struct(result_fields()))
     }
 
+    fn default_value(&self, _data_type: &DataType) -> Result<ScalarValue> {
+        of_nothing(People::new(MOMENT))
+    }
+
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         Ok(state_fields(
             args.name,
@@ -116,6 +121,16 @@ impl AggregateUDFImpl for NextBestChannel {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(People::new(event_type(
+            &ARGUMENTS,
+            args.expr_fields,
+        )?))))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(People::new(event_type(
             &ARGUMENTS,
             args.expr_fields,
         )?))))

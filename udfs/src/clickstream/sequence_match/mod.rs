@@ -22,6 +22,7 @@ use super::conditions::{Conditions, constant};
 use super::streams::{Question, Streams, Visitors, state_fields};
 use crate::common::aggregate::{Grouped, Plain};
 use crate::common::arguments::{Argument, Arguments, Kind};
+use crate::common::sliding::Sliding;
 use crate::common::time::nanos_per_tick;
 
 pub(crate) static CALL: Conditions = Conditions {
@@ -120,6 +121,17 @@ impl AggregateUDFImpl for SequenceMatch {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(matches(&CALL, &args, Answer::Found)?)))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(matches(
+            &CALL,
+            &args,
+            Answer::Found,
+        )?)))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {

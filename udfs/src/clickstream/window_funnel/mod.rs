@@ -21,6 +21,7 @@ use super::conditions::{Conditions, constant};
 use super::streams::{Question, Streams, Visitors, state_fields};
 use crate::common::aggregate::{Grouped, Plain};
 use crate::common::arguments::{Argument, Arguments, Kind};
+use crate::common::sliding::Sliding;
 use crate::common::time::{interval_ticks, nanos_per_tick};
 
 pub(crate) static CALL: Conditions = Conditions {
@@ -133,6 +134,13 @@ impl AggregateUDFImpl for WindowFunnel {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Plain::new(depths(&args)?)))
+    }
+
+    fn create_sliding_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding::new(depths(&args)?)))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {
