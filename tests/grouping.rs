@@ -41,7 +41,8 @@ fn session(ours: bool, threads: usize, runtime: &Arc<RuntimeEnv>) -> SessionCont
     let rules = rules.filter(|_| ours);
     let state = rules.fold(state, SessionStateBuilder::with_physical_optimizer_rule);
     let mut context = SessionContext::new_with_state(state.build());
-    jumeau_udfs::register_all(&mut context).unwrap();
+    let settings = context.copied_config();
+    jumeau_udfs::register_all(&mut context, settings.options()).unwrap();
     context
 }
 

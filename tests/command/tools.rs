@@ -31,14 +31,15 @@ fn must(command: &mut Command) {
     );
 }
 
-/// A Python with pandas, Polars, DuckDB and scikit-learn.
+/// A Python with pandas, Polars, DuckDB, scikit-learn and `SciPy`.
 pub(crate) fn python() -> PathBuf {
-    const PACKAGES: [&str; 5] = [
+    const PACKAGES: [&str; 6] = [
         "pandas==3.1.1",
         "pyarrow==26.0.1",
         "polars==2.1.0",
         "duckdb==2.0.0",
         "scikit-learn==1.9.1",
+        "scipy==1.17.1",
     ];
     let home = once(
         &format!("python-{}", PACKAGES.join("-").replace('=', "")),
@@ -57,7 +58,7 @@ pub(crate) fn python() -> PathBuf {
                         "--quiet",
                         "--disable-pip-version-check",
                     ])
-                    .args(PACKAGES),
+                    .args(packages),
             );
         },
     );

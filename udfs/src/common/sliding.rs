@@ -120,5 +120,5 @@ impl<S: GroupState> Accumulator for Sliding<S> {
 }
 
 fn rows(columns: &[ArrayRef]) -> usize {
-    columns.first().map_or(0, |column| column.len())
+    columns.first().map_or(0, Array::len)
 }
