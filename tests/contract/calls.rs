@@ -266,7 +266,7 @@ pub(crate) const CALLS: &[Call] = &[
         &[("channel", Channel, "channel"), ("messages", Messages, "n")],
         "",
     ),
-    call("sms_segments", &[("text", Key, "channel")], ""),
+    call("sms_segments", &[("text", Key, "repeat(channel, id)")], ""),
     call(
         "break_even_rate",
         &[
