@@ -760,7 +760,7 @@ fn unknown_consent_is_none() {
     );
 }
 
-/// Strings: Utf8, LargeUtf8, Utf8View and Dictionary inputs give the same result.
+/// Strings: Utf8, `LargeUtf8`, `Utf8View` and Dictionary inputs give the same result.
 #[test]
 fn every_encoding_of_text_gives_the_same() {
     let mut session = session(&[]);

@@ -413,7 +413,8 @@ fn ordered(batch: &RecordBatch, ours: bool, threads: usize) -> (SessionContext, 
     let rules = rules.filter(|_| ours);
     let state = rules.fold(state, SessionStateBuilder::with_physical_optimizer_rule);
     let mut context = SessionContext::new_with_state(state.build());
-    jumeau_udfs::register_all(&mut context).unwrap();
+    let settings = context.copied_config();
+    jumeau_udfs::register_all(&mut context, settings.options()).unwrap();
     runtime().block_on(async {
         let sql = format!(
             "CREATE EXTERNAL TABLE visits STORED AS PARQUET LOCATION '{}' WITH ORDER (id ASC NULLS LAST, at ASC NULLS LAST)",

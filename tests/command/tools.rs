@@ -58,7 +58,7 @@ pub(crate) fn python() -> PathBuf {
                         "--quiet",
                         "--disable-pip-version-check",
                     ])
-                    .args(packages),
+                    .args(PACKAGES),
             );
         },
     );
