@@ -283,9 +283,10 @@ impl Integers {
         let below = self.first.wrapping_sub(low) as usize;
         if below > 0 {
             // Room for as much again, so that values that fall one by one do not move the array each time.
+            // There is always room for what is needed: no value is below the smallest integer.
             let spare = below
                 .max(self.near.len())
-                .min((low.wrapping_sub(i64::MIN)) as usize);
+                .min(self.first.wrapping_sub(i64::MIN) as usize);
             let mut wider = vec![0; spare + self.near.len()];
             wider[spare..].copy_from_slice(&self.near);
             self.near = wider;
@@ -383,6 +384,14 @@ mod tests {
     }
 
     #[test]
+    fn unsigned_ids_may_come_in_any_order() {
+        let column: ArrayRef = Arc::new(UInt64Array::from(vec![1000, 3, 500, 0, 1]));
+        let mut ids = Ids::new(column.data_type());
+        assert_eq!(encode(&mut ids, &column), [0, 1, 2, 3, 4]);
+        assert_eq!(&ids.decode(&[0, 1, 2, 3, 4]).unwrap(), &column);
+    }
+
+    #[test]
     fn texts_of_every_encoding_share_codes() {
         let view: ArrayRef = Arc::new(StringViewArray::from(vec![
             "b",
@@ -433,9 +442,11 @@ mod tests {
         #[test]
         fn integers_are_numbered_as_a_plain_map_would(
             scale in prop_oneof![Just(1_i64), Just(1_000_003), Just(i64::MAX / 50)],
+            middle in prop_oneof![Just(0_i64), Just(i64::MIN + 51), Just(i64::MAX - 51)],
             small in proptest::collection::vec(-50_i64..=50, 0..200),
         ) {
-            let values: Vec<i64> = small.iter().map(|v| v.saturating_mul(scale)).collect();
+            let value = |v: &i64| v.saturating_mul(scale).saturating_add(middle);
+            let values: Vec<i64> = small.iter().map(value).collect();
             let mut ids = Ids::new(&DataType::Int64);
             let column: ArrayRef = Arc::new(Int64Array::from(values.clone()));
             let codes = encode(&mut ids, &column);
