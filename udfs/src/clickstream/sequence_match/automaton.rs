@@ -211,7 +211,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300_000))]
+        #![proptest_config(ProptestConfig::with_cases(1_000_000))]
 
         #[test]
         fn equals_trying_everything(text in pattern(), events in events()) {
