@@ -254,3 +254,71 @@ fn a_plan_is_the_same_on_any_number_of_threads_and_in_any_order() {
     assert_eq!(plan("4", "value, channel, person_id"), first);
     assert_eq!(plan("3", "person_id DESC, channel DESC"), first);
 }
+
+#[test]
+fn twins_explain_themselves_and_prune() {
+    let sql = "SELECT customer FROM twins((SELECT column1 AS id, column3, [column2] AS categories, 1 AS band FROM views), \
+               (SELECT column1 + 10 AS id, [column2] AS categories, 1 AS band, column3 FROM views), block => 'band', k => 3)";
+    assert_snapshot!(explain(sql), @r"
+    Projection: customer
+      twins: k => 3, block => ['band'], features => 'categories', min_similarity => 0, min_shared => 1
+        Projection: views.column1 AS id, Int64(1) AS band, CAST(make_array(views.column2) AS List(Utf8View)) AS categories
+          TableScan: views projection=[column1, column2]
+        Projection: views.column1 + Int64(10) AS id, Int64(1) AS band, CAST(make_array(views.column2) AS List(Utf8View)) AS categories
+          TableScan: views projection=[column1, column2]
+    ProjectionExec: expr=[customer@1 as customer]
+      RelationExec: twins(k => 3, block => ['band'], features => 'categories', min_similarity => 0, min_shared => 1)
+        ProjectionExec: expr=[column1@0 as id, 1 as band, CAST(make_array(column2@1) AS List(Utf8View)) as categories]
+          DataSourceExec: partitions=1, partition_sizes=[1]
+        ProjectionExec: expr=[column1@0 + 10 as id, 1 as band, CAST(make_array(column2@1) AS List(Utf8View)) as categories]
+          DataSourceExec: partitions=1, partition_sizes=[1]
+    ");
+}
+
+#[test]
+fn twin_products_explain_themselves_and_prune() {
+    let sql = "SELECT product FROM twin_products((SELECT column1 AS prospect, 7 AS customer, 0.5::DOUBLE AS similarity, column3 FROM views), \
+               (SELECT column1, column2, DATE '2026-06-01' FROM views), half_life => INTERVAL '7 days', as_of => DATE '2026-06-30')";
+    assert_snapshot!(explain(sql), @r#"
+    Projection: product
+      twin_products: half_life => INTERVAL '7 days', as_of => DATE '2026-06-30', k => 10, min_twins => 2, prior_strength => 20
+        Projection: views.column1 AS prospect, Int64(7) AS customer, Float64(0.5) AS similarity
+          TableScan: views projection=[column1]
+        Projection: views.column1 AS customer, views.column2 AS product, Date32("2026-06-01") AS order_time
+          TableScan: views projection=[column1, column2]
+    ProjectionExec: expr=[product@1 as product]
+      RelationExec: twin_products(half_life => INTERVAL '7 days', as_of => DATE '2026-06-30', k => 10, min_twins => 2, prior_strength => 20)
+        ProjectionExec: expr=[column1@0 as prospect, 7 as customer, 0.5 as similarity]
+          DataSourceExec: partitions=1, partition_sizes=[1]
+        ProjectionExec: expr=[column1@0 as customer, column2@1 as product, 2026-06-01 as order_time]
+          DataSourceExec: partitions=1, partition_sizes=[1]
+    "#);
+}
+
+/// Many people of one block: a million profiles of customers.
+fn alike(rows: usize, first: usize) -> String {
+    format!(
+        "(SELECT value AS id, [value % 3, 10 + value % 101, 1000 + value % 997, 10000 + value % 4999] AS categories \
+         FROM generate_series({first}, {}))",
+        first + rows
+    )
+}
+
+#[test]
+fn twins_end_when_nobody_waits() {
+    let (prospects, customers) = (alike(200_000, 0), alike(400_000, 1_000_000));
+    ends_soon(&format!(
+        "SELECT * FROM twins({prospects}, {customers}, block => [])"
+    ));
+}
+
+#[test]
+fn twin_products_end_when_nobody_waits() {
+    let twins = "(SELECT value / 10 AS prospect, (value * 7919) % 5003 AS customer, 0.5 AS similarity \
+                 FROM generate_series(1, 2000000))";
+    let orders = "(SELECT value % 5003, value % 1009, arrow_cast(value, 'Timestamp(Second, None)') \
+                  FROM generate_series(1, 1000000))";
+    ends_soon(&format!(
+        "SELECT * FROM twin_products({twins}, {orders}, half_life => INTERVAL '7 days', as_of => DATE '2026-06-30')"
+    ));
+}

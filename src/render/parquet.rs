@@ -22,6 +22,9 @@ use datafusion::parquet::file::writer::SerializedFileWriter;
 
 /// Rows of a row group.
 const GROUP: usize = 1 << 20;
+/// Bytes of different values up to which a column keeps a dictionary. A column of ids outgrows any dictionary, and by
+/// default only after a mebibyte of them has been hashed in vain, in each row group.
+const DICTIONARY: usize = 128 << 10;
 /// Batches that wait for a thread; more would only take memory.
 const WAITING: usize = 4;
 
@@ -41,6 +44,7 @@ impl<W: Write + Send> ParquetWriter<W> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_max_row_group_row_count(Some(GROUP))
+            .set_dictionary_page_size_limit(DICTIONARY)
             .build();
         let writer = ArrowWriter::try_new(out, Arc::clone(schema), Some(properties))?;
         let (file, factory) = writer.into_serialized_writer()?;

@@ -18,10 +18,6 @@ mod grouping;
 mod lookalike;
 mod privacy;
 pub mod registry;
-#[expect(
-    dead_code,
-    reason = "what the functions of FROM still to come need is there"
-)]
 mod relation;
 mod value;
 

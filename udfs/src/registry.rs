@@ -59,6 +59,8 @@ use crate::lookalike::lookalike_expand::LookalikeExpand;
 use crate::lookalike::lookalike_score::LookalikeScore;
 use crate::lookalike::lookalike_weights::LookalikeWeights;
 use crate::lookalike::overlap_coefficient::OverlapCoefficient;
+use crate::lookalike::twin_products::TwinProducts;
+use crate::lookalike::twins::Twins;
 use crate::lookalike::weighted_jaccard::WeightedJaccard;
 use crate::privacy::pseudonymize::Pseudonymize;
 use crate::privacy::retention_due::RetentionDue;
@@ -150,6 +152,8 @@ pub fn physical_optimizer_rules_with(
 /// All functions that stand in FROM.
 pub(crate) static RELATIONS: &[&dyn Relation] = &[
     &ItemToItem,
+    &Twins,
+    &TwinProducts,
     &LookalikeWeights,
     &LookalikeScore,
     &LookalikeExpand,

@@ -7,4 +7,6 @@ pub(crate) mod lookalike_score;
 pub(crate) mod lookalike_weights;
 pub(crate) mod overlap_coefficient;
 mod people;
+pub(crate) mod twin_products;
+pub(crate) mod twins;
 pub(crate) mod weighted_jaccard;

@@ -6,6 +6,7 @@ use arrow::array::{Array, AsArray, Decimal128Array};
 use arrow::datatypes::{
     DataType, Decimal128Type, Field, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
 };
+use arrow::util::display::array_value_to_string;
 use datafusion_common::{DataFusionError, Result, ScalarValue, plan_datafusion_err, plan_err};
 
 use crate::common::kinds::{HALF_LIFE, Kind, MOMENT, MONEY, Range, is_text};
@@ -262,7 +263,9 @@ fn accept(spec: &OptionSpec, value: &ScalarValue) -> Option<ScalarValue> {
                 &DataType::Utf8,
             )))
         }
-        OptionKind::Names => cast(&list_of(DataType::Utf8)).filter(without_null),
+        OptionKind::Names if data_type.is_list() => {
+            cast(&list_of(DataType::Utf8)).filter(without_null)
+        }
         OptionKind::HalfLife => {
             Kind::HalfLife.accept(&data_type)?;
             cast(&HALF_LIFE).filter(above_zero)
@@ -332,8 +335,19 @@ fn shown(value: &ScalarValue) -> String {
             format!("[{}]", items.collect::<Vec<_>>().join(", "))
         }
         text if is_text(&text.data_type()) && !text.is_null() => format!("'{text}'"),
+        ScalarValue::IntervalMonthDayNano(Some(_)) => format!("INTERVAL '{}'", printed(value)),
+        ScalarValue::Date32(Some(_)) => format!("DATE '{}'", printed(value)),
+        time if time.data_type().is_temporal() && !time.is_null() => {
+            format!("TIMESTAMP '{}'", printed(value))
+        }
         other => other.to_string(),
     }
+}
+
+fn printed(value: &ScalarValue) -> String {
+    let array = value.to_array();
+    let text = array.and_then(|array| Ok(array_value_to_string(&array, 0)?));
+    text.unwrap_or_else(|_| value.to_string())
 }
 
 fn unknown(function: &str, specs: &[OptionSpec], name: &str) -> DataFusionError {

@@ -1,9 +1,7 @@
 //! People as they arrive, in codes.
 
-use std::sync::Arc;
-
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{CastOptions, cast, cast_with_options, filter_record_batch};
+use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef, UInt64Type};
 use datafusion_common::{Result, exec_err};
 
@@ -11,7 +9,7 @@ use super::super::people::not_finite;
 use super::FUNCTION;
 use super::kernel::Cells;
 use crate::common::kinds::is_text;
-use crate::relation::ids::{Ids, NO_CODE};
+use crate::relation::ids::{Ids, NO_CODE, common_type, in_type};
 use crate::relation::work::{Halt, Held, Work, bytes_with, hold};
 
 /// The names of the two inputs.
@@ -58,12 +56,7 @@ impl People {
     /// For tables whose columns after the first are the same but for their order.
     pub(super) fn new(inputs: &[SchemaRef]) -> Self {
         let types = [0, 1].map(|input| inputs[input].field(0).data_type());
-        // Signed and unsigned integers are compared as signed ones.
-        let id_type = if types[0] == types[1] || is_text(types[0]) {
-            types[0]
-        } else {
-            &DataType::Int64
-        };
+        let id_type = common_type(types[0], types[1]).unwrap_or(DataType::Int64);
         let columns = inputs[0].fields().iter().enumerate().skip(1);
         let columns = columns.map(|(place, field)| {
             let other = inputs[1].index_of(field.name()).unwrap_or(place);
@@ -74,8 +67,8 @@ impl People {
             }
         });
         Self {
-            id_type: id_type.clone(),
-            ids: Ids::new(id_type),
+            ids: Ids::new(&id_type),
+            id_type,
             lots: Vec::new(),
             seed: 0,
             columns: columns.collect(),
@@ -122,16 +115,7 @@ impl People {
 
     /// The rows of people who have an id and were not seen before.
     fn new_people(&mut self, input: usize, batch: &RecordBatch) -> Result<RecordBatch> {
-        let given = batch.column(0);
-        let ids = if is_text(&self.id_type) || self.id_type != DataType::Int64 {
-            Arc::clone(given)
-        } else {
-            let strict = CastOptions {
-                safe: false,
-                ..CastOptions::default()
-            };
-            cast_with_options(given, &DataType::Int64, &strict)?
-        };
+        let ids = in_type(batch.column(0), &self.id_type)?;
         let mut next = self.ids.len() as u32;
         let mut codes = Vec::with_capacity(ids.len());
         self.ids.encode(&ids, &mut codes)?;

@@ -56,20 +56,22 @@ impl Best {
         &mut self.candidates[item as usize]
     }
 
+    /// Whether a candidate with this score may be among the best of an item. Most may not: this is asked for every
+    /// pair, and must cost no more than the look.
     #[inline]
-    pub(super) fn offer(
+    pub(super) fn admits(&self, item: u32, score: f64) -> bool {
+        score >= self.bars[item as usize]
+    }
+
+    /// Keeps a candidate that is admitted.
+    #[inline(never)]
+    pub(super) fn push(
         &mut self,
         item: u32,
         candidate: Candidate,
         carts: &Carts,
     ) -> Result<(), Halt> {
-        if candidate.score < self.bars[item as usize] {
-            return Ok(());
-        }
-        self.push(item as usize, candidate, carts)
-    }
-
-    fn push(&mut self, item: usize, candidate: Candidate, carts: &Carts) -> Result<(), Halt> {
+        let item = item as usize;
         let candidates = &mut self.candidates[item];
         if candidates.len() == candidates.capacity() {
             let most = self.k.saturating_mul(2);

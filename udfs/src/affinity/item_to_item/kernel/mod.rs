@@ -85,8 +85,9 @@ pub(crate) struct Neighbours {
     pub(crate) rank: Vec<u32>,
 }
 
-/// Items in one share of the work: enough to make handing out cheap, few enough that no thread waits long at the end.
-const SHARE: usize = 32;
+/// Items in one share of the work: enough to make handing out cheap, few enough that no thread waits long at the end,
+/// when it comes to the items with the most visitors.
+const SHARE: usize = 8;
 
 /// The neighbours of all items. `ranks` is the place of each item code in the order of ids; visitor codes are below
 /// `visitors`.
@@ -106,6 +107,9 @@ pub(crate) fn item_to_item(
 }
 
 /// Counts the pairs of the items that this thread gets, and offers each to both of its items.
+///
+/// The least popular items come first. Most pairs share one visitor, and then the less popular partner is the nearer
+/// one: in this order the best come early, and few of the later ones pass the bar.
 fn count(carts: &Carts, next: &AtomicUsize, options: &Options, work: &Work) -> Result<Best, Halt> {
     let items = carts.popularity.len();
     let _held = work.reserve(items * 8)?;
@@ -118,7 +122,7 @@ fn count(carts: &Carts, next: &AtomicUsize, options: &Options, work: &Work) -> R
         if first >= items {
             return Ok(best);
         }
-        for item in first..items.min(first + SHARE) {
+        for item in (items.saturating_sub(first + SHARE)..items - first).rev() {
             work.check()?;
             add_up(carts, item as u32, &mut counts, &mut touched);
             let a = f64::from(carts.popularity[item]);
@@ -133,25 +137,18 @@ fn count(carts: &Carts, next: &AtomicUsize, options: &Options, work: &Work) -> R
                     Measure::Conditional => options.measure.score(f64::from(support), b, a, all),
                     _ => score,
                 };
-                best.offer(
-                    item as u32,
-                    Candidate {
-                        score,
-                        support,
-                        other,
-                    },
-                    carts,
-                )?;
-                let other = (other, item as u32);
-                best.offer(
-                    other.0,
-                    Candidate {
-                        score: back,
-                        support,
-                        other: other.1,
-                    },
-                    carts,
-                )?;
+                let item = item as u32;
+                let candidate = |score, other| Candidate {
+                    score,
+                    support,
+                    other,
+                };
+                if best.admits(item, score) {
+                    best.push(item, candidate(score, other), carts)?;
+                }
+                if best.admits(other, back) {
+                    best.push(other, candidate(back, item), carts)?;
+                }
             }
             work.count_scored(touched.len() as u64);
             touched.clear();
