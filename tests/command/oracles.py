@@ -253,5 +253,67 @@ def events():
     agree("rfm: monetary", (float(row["r"]["monetary"]) for row in rows), columns[6])
 
 
-for oracle in (rates, prior, surprise, evaluation, similarity, events):
+def plans():
+    """HiGHS solves the linear relaxation, and the whole problem as far as it is small enough."""
+    channels = np.array(["email", "sms", "post", "call"])
+    bounds, relaxations = {"free": [], "quota": []}, {"free": [], "quota": []}
+    for market in range(6):
+        person, channel = np.nonzero(random.uniform(size=(120, channels.size)) < 0.8)
+        micros = (np.array([500, 60_000, 820_000, 2_500_000])[channel] * random.uniform(0.5, 2, person.size)).astype(int)
+        value = np.round(np.array([0.4, 1.0, 2.5, 4.0])[channel] * random.exponential(1, person.size) - 0.2, 6)
+        consented = random.uniform(size=person.size) < 0.9
+        table(
+            f"candidates{market}", person_id=person, channel=channels[channel], cost=[f"{m / 1e6:.6f}" for m in micros],
+            value=value, consented=np.where(consented, "true", "false"),
+        )
+        once = person == np.unique(person)[:, None]
+        limits = np.vstack([once, micros / 1e6, channel == 1])
+        loss = -np.where(consented, value, -1)
+
+        def most(budget, quota, people=len(once)):
+            return np.concatenate([np.ones(people), [budget, quota]])
+
+        def frontier(budgets, quota="", market=market):
+            return ours(
+                f"SELECT * FROM plan_frontier((SELECT * FROM 'candidates{market}.csv'), "
+                f"budgets => [{', '.join(map(str, budgets))}]{quota})"
+            )
+
+        budgets = [0.05, 1, 10, 40, 10_000]
+        free = [linear(loss, limits, most(budget, 1000)) for budget in budgets]
+        check(frontier(budgets), [-found.fun for found in free], bounds["free"], relaxations["free"])
+        texts = round(free[3].x[channel == 1].sum())
+        quota = texts // 2
+        tight = [linear(loss, limits, most(budget, quota)) for budget in budgets[3:]]
+        if not 1 < quota < texts or -tight[0].fun >= -free[3].fun * (1 - 1e-6):
+            sys.exit("plan_frontier: the quota does not bind")
+        rows = frontier(budgets[3:], f", quota => MAP {{'sms': {quota}}}")
+        check(rows, [-found.fun for found in tight], bounds["quota"], relaxations["quota"])
+        best = -whole(loss, limits, most(budgets[3], quota)).fun
+        if not rows[0]["value"] * (1 - 1e-9) <= best <= rows[0]["bound"] * (1 + 1e-9):
+            sys.exit(f"plan_frontier: {rows[0]}, the best plan is worth {best}")
+    agree("plan_frontier: bound", bounds["free"], relaxations["free"])
+    agree("plan_frontier: bound with a quota", bounds["quota"], relaxations["quota"])
+
+
+def linear(loss, limits, most):
+    return optimize.linprog(loss, A_ub=limits, b_ub=most, bounds=(0, 1), method="highs")
+
+
+def whole(loss, limits, most):
+    rows = optimize.LinearConstraint(limits, ub=most)
+    return optimize.milp(loss, constraints=rows, integrality=np.ones(loss.size), bounds=optimize.Bounds(0, 1))
+
+
+def check(rows, relaxed, bounds, relaxations):
+    """A plan keeps to its budget, and its value is as near to the bound as it says."""
+    for row in rows:
+        value, bound = row["value"], row["bound"]
+        if not bound * (1 - row["gap"]) * (1 - 1e-12) <= value <= bound or float(row["spend"]) > float(row["budget"]):
+            sys.exit(f"plan_frontier: {row}")
+        bounds.append(bound)
+    relaxations.extend(relaxed)
+
+
+for oracle in (rates, prior, surprise, evaluation, similarity, events, plans):
     oracle()

@@ -43,6 +43,7 @@ fn other_libraries_give_the_same_figures() {
         "pressure",
         "affinity",
         "rfm",
+        "plan_frontier",
     ] {
         assert!(agreed.contains(function), "{function} among {agreed:?}");
     }
