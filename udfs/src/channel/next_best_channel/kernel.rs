@@ -6,13 +6,13 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, ListBuilder, StringViewArray,
     StringViewBuilder, StructArray,
 };
-use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use arrow::datatypes::DataType;
 use datafusion_common::{Result, exec_err, internal_err};
 use datafusion_expr::EmitTo;
-use datafusion_expr::utils::format_state_name;
 use datafusion_functions_aggregate_common::aggregate::groups_accumulator::nulls::filter_to_nulls;
 
-use super::ARGUMENTS;
+use super::person::{Offer, Person};
+use super::{ARGUMENTS, result_fields};
 use crate::common::aggregate::{GroupState, Groups};
 use crate::common::labels::Labels;
 use crate::common::numbers::doubles;
@@ -22,35 +22,6 @@ use crate::common::time::{from_ticks, ticks};
 /// As many as a set of channels in one word holds.
 const MOST_CHANNELS: usize = u64::BITS as usize;
 
-/// The fields of the result.
-pub(super) fn result_fields() -> Fields {
-    Fields::from(vec![
-        Field::new("channel", DataType::Utf8View, true),
-        Field::new("expected_margin", DataType::Float64, true),
-        Field::new("reason", DataType::Utf8View, false),
-    ])
-}
-
-/// The state fields, when contacts have this time type.
-pub(super) fn state_fields(name: &str, time: DataType) -> Vec<FieldRef> {
-    let parts = [
-        ("consented", DataType::Boolean),
-        ("allowed", DataType::Boolean),
-        ("channel", DataType::Utf8View),
-        ("margin", DataType::Float64),
-        ("last_contact", time),
-        (
-            "last_channels",
-            DataType::new_list(DataType::Utf8View, true),
-        ),
-    ];
-    parts
-        .map(|(part, data_type)| {
-            Arc::new(Field::new(format_state_name(name, part), data_type, true))
-        })
-        .to_vec()
-}
-
 /// The choices of many people.
 #[derive(Debug, Clone)]
 pub(super) struct People {
@@ -58,72 +29,6 @@ pub(super) struct People {
     /// The channels seen so far; people refer to them by position.
     channels: Vec<String>,
     persons: Vec<Person>,
-}
-
-/// What the rows so far say of one person.
-#[derive(Debug, Clone, Copy)]
-struct Person {
-    /// Some channel has consent.
-    consented: bool,
-    /// Some channel has consent and is under its cap.
-    allowed: bool,
-    /// The best of those whose margin is known.
-    best: Option<Offer>,
-    /// The latest contact: its tick and all channels that it was made by.
-    latest: Option<(i64, u64)>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Offer {
-    margin: f64,
-    channel: u8,
-}
-
-impl Person {
-    const UNKNOWN: Self = Self {
-        consented: false,
-        allowed: false,
-        best: None,
-        latest: None,
-    };
-
-    fn offer(&mut self, channels: &[String], new: Offer) {
-        let name = |offer: Offer| &channels[usize::from(offer.channel)];
-        let better = self.best.is_none_or(|best| {
-            let by_name = || name(best).cmp(name(new));
-            new.margin
-                .total_cmp(&best.margin)
-                .then_with(by_name)
-                .is_gt()
-        });
-        if better {
-            self.best = Some(new);
-        }
-    }
-
-    fn contact(&mut self, tick: i64, channels: u64) {
-        self.latest = match self.latest {
-            Some((last, _)) if last > tick => self.latest,
-            Some((last, others)) if last == tick => Some((last, others | channels)),
-            _ => Some((tick, channels)),
-        };
-    }
-
-    /// Channel, expected margin, reason.
-    fn next(&self) -> (Option<u8>, Option<f64>, &'static str) {
-        match self.best {
-            _ if !self.consented => (None, None, "no_consent"),
-            _ if !self.allowed => (None, None, "cap"),
-            Some(Offer { margin, channel }) if margin > 0.0 => {
-                let same = self
-                    .latest
-                    .is_none_or(|(_, channels)| channels & (1 << channel) != 0);
-                let reason = if same { "best" } else { "switch" };
-                (Some(channel), Some(margin), reason)
-            }
-            best => (None, best.map(|best| best.margin), "stop"),
-        }
-    }
 }
 
 impl People {

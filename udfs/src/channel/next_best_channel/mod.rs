@@ -1,17 +1,20 @@
 //! `next_best_channel(channel, expected_margin, consented, under_cap, last_contact)`: where to go on, or why not.
 
 mod kernel;
+mod person;
 
-use arrow::datatypes::{DataType, FieldRef};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion_expr::utils::AggregateOrderSensitivity;
+use datafusion_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion_expr::{
     Accumulator, AggregateUDFImpl, Documentation, GroupsAccumulator, Signature, Volatility,
 };
 use datafusion_macros::user_doc;
 
-use self::kernel::{People, result_fields, state_fields};
+use self::kernel::People;
 use crate::common::aggregate::{Grouped, Plain, of_nothing};
 use crate::common::arguments::{Argument, Arguments, Kind, MOMENT, Range};
 use crate::common::sliding::Sliding;
@@ -157,4 +160,33 @@ impl AggregateUDFImpl for NextBestChannel {
     fn documentation(&self) -> Option<&Documentation> {
         self.doc()
     }
+}
+
+/// The fields of the result.
+fn result_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("channel", DataType::Utf8View, true),
+        Field::new("expected_margin", DataType::Float64, true),
+        Field::new("reason", DataType::Utf8View, false),
+    ])
+}
+
+/// The state fields, when contacts have this time type.
+fn state_fields(name: &str, time: DataType) -> Vec<FieldRef> {
+    let parts = [
+        ("consented", DataType::Boolean),
+        ("allowed", DataType::Boolean),
+        ("channel", DataType::Utf8View),
+        ("margin", DataType::Float64),
+        ("last_contact", time),
+        (
+            "last_channels",
+            DataType::new_list(DataType::Utf8View, true),
+        ),
+    ];
+    parts
+        .map(|(part, data_type)| {
+            Arc::new(Field::new(format_state_name(name, part), data_type, true))
+        })
+        .to_vec()
 }
