@@ -13,15 +13,9 @@ use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 
 use crate::error::{Error, Result};
+use crate::project::Naming;
 
-/// Columns whose rows belong to the person that they name.
-const PERSON: &str = "person_id";
-/// Columns that name somebody else than the person of the row, who may leave without them.
-const REFERRER: &str = "referred_by";
-/// Columns of browsers, whose rows may not know their person yet.
-const VISITOR: &str = "visitor_id";
-
-/// The columns of a table that can name a person.
+/// The columns of a table that can name a person: see [`Naming`] for what each kind means.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Columns {
     pub(super) person: Vec<String>,
@@ -49,15 +43,18 @@ pub(super) struct Hits {
 }
 
 impl Columns {
-    pub(super) fn of(schema: &Schema) -> Self {
-        let named = |wanted: &str| -> Vec<String> {
-            let names = schema.fields().iter().map(|field| field.name());
-            names.filter(|name| is(name, wanted)).cloned().collect()
+    /// Those among the columns of a table.
+    pub(super) fn among<'a>(names: impl Iterator<Item = &'a String>, naming: &Naming) -> Self {
+        let names: Vec<_> = names.collect();
+        let named = |usual: &str, others: &[String]| -> Vec<String> {
+            let wanted = |name| is(name, usual) || others.iter().any(|other| is(name, other));
+            let found = names.iter().filter(|name| wanted(name));
+            found.map(ToString::to_string).collect()
         };
         Self {
-            person: named(PERSON),
-            referrer: named(REFERRER),
-            visitor: named(VISITOR),
+            person: named("person_id", &naming.person),
+            referrer: named("referred_by", &naming.referrer),
+            visitor: named("visitor_id", &naming.visitor),
         }
     }
 
@@ -70,7 +67,7 @@ impl Columns {
 }
 
 /// Editors on Windows put an invisible mark in front of the first name.
-fn is(name: &str, wanted: &str) -> bool {
+pub(super) fn is(name: &str, wanted: &str) -> bool {
     name.trim_start_matches('\u{feff}')
         .eq_ignore_ascii_case(wanted)
 }
@@ -299,7 +296,10 @@ mod tests {
             ),
         ])
         .unwrap();
-        let columns = Columns::of(&batch.schema());
+        let columns = Columns::among(
+            batch.schema().fields().iter().map(|field| field.name()),
+            &Naming::default(),
+        );
         let mut person = Person {
             id: "1".to_owned(),
             visitors: BTreeSet::new(),

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::sql::sqlparser::ast::Ident;
 
-use super::person::{Columns, Hits, Person};
+use super::person::{Columns, Hits, Person, is};
 use super::{Touched, scan};
-use crate::engine::{DataFiles, Engine, Params, parse};
-use crate::error::{Error, Result};
-use crate::project::{Format, Project};
+use crate::engine::{DataFiles, Engine, Params, parse, tables_read};
+use crate::error::{Error, Result, did_you_mean};
+use crate::project::{Format, Naming, Project};
 use crate::transaction::Stamp;
 
 /// A file to rewrite.
@@ -59,7 +59,10 @@ pub(super) async fn find(
     };
     for source in &sources {
         if !source.columns.person.is_empty() && !source.columns.visitor.is_empty() {
-            read(engine, source, |batch| person.meet(batch, &source.columns)).await?;
+            read(engine, &source.table, &source.columns, |batch| {
+                person.meet(batch, &source.columns)
+            })
+            .await?;
         }
     }
     let mut targets: BTreeMap<PathBuf, Target> = BTreeMap::new();
@@ -68,7 +71,7 @@ pub(super) async fn find(
             Ok(files) => files,
             Err(reason) => {
                 let mut hits = Hits::default();
-                read(engine, source, |batch| {
+                read(engine, &source.table, &source.columns, |batch| {
                     person.mark(batch, &source.columns, &mut hits)
                 })
                 .await?;
@@ -98,6 +101,7 @@ pub(super) async fn find(
             }
         }
     }
+    refuse_hidden(engine, project, &person, &sources, &targets).await?;
     if targets.is_empty() {
         return Err(
             Error::data(format!("no table of the project names the person '{id}'"))
@@ -112,6 +116,7 @@ pub(super) async fn find(
 
 async fn sources(engine: &Engine, project: &Project) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
+    let mut known = BTreeSet::new();
     for (name, table) in &project.tables {
         if name == "opposition" {
             continue;
@@ -119,19 +124,10 @@ async fn sources(engine: &Engine, project: &Project) -> Result<Vec<Source>> {
         let data = engine.data_files(name, table).await.map_err(|error| {
             error.context("nothing was changed, because not every table can be read")
         })?;
-        let inside = Columns::of(&data.schema);
-        let mut columns = inside.clone();
-        for partition in &data.partitions {
-            let field = datafusion::arrow::datatypes::Field::new(
-                partition,
-                datafusion::arrow::datatypes::DataType::Utf8,
-                true,
-            );
-            let extra = Columns::of(&datafusion::arrow::datatypes::Schema::new(vec![field]));
-            columns.person.extend(extra.person);
-            columns.referrer.extend(extra.referrer);
-            columns.visitor.extend(extra.visitor);
-        }
+        let inside = data.schema.fields().iter().map(|field| field.name());
+        let inside = inside.chain(&data.partitions);
+        known.extend(inside.clone().cloned());
+        let columns = Columns::among(inside, &project.naming);
         if columns.all().next().is_some() {
             sources.push(Source {
                 table: name.clone(),
@@ -140,7 +136,101 @@ async fn sources(engine: &Engine, project: &Project) -> Result<Vec<Source>> {
             });
         }
     }
+    refuse_unknown(&project.naming, &known)?;
     Ok(sources)
+}
+
+/// A name that no table has is misspelt: what it stands for would stay in the files.
+fn refuse_unknown(naming: &Naming, known: &BTreeSet<String>) -> Result<()> {
+    let lists = [
+        ("person_columns", &naming.person),
+        ("referrer_columns", &naming.referrer),
+        ("visitor_columns", &naming.visitor),
+    ];
+    for (list, names) in lists {
+        for name in names {
+            if !known.iter().any(|known| is(known, name)) {
+                let error = Error::usage(format!(
+                    "privacy: {list} names '{name}', and no table of the project has such a column"
+                ));
+                let cure = did_you_mean(name, known.iter().map(String::as_str));
+                return Err(error.hint(cure.unwrap_or_else(|| {
+                    "columns are named as the files do, not as views do; nothing was changed"
+                        .to_owned()
+                })));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A view can name people by a column that its files call something else: then they would stay there.
+async fn refuse_hidden(
+    engine: &Engine,
+    project: &Project,
+    person: &Person,
+    sources: &[Source],
+    targets: &BTreeMap<PathBuf, Target>,
+) -> Result<()> {
+    for view in project.views.keys() {
+        let below = below(project, view);
+        let mut files = sources
+            .iter()
+            .filter(|source| below.contains(&source.table))
+            .flat_map(|source| source.data.local.iter().flatten());
+        if files.any(|file| targets.contains_key(file)) {
+            continue;
+        }
+        let mut columns = Columns::default();
+        for statement in parse(&format!("SELECT * FROM {}", quoted(view)))? {
+            // A view that does not even plan shows nobody.
+            if let Ok(plan) = engine.plan(statement, &Params::new()).await {
+                let names = plan.schema().fields().iter().map(|field| field.name());
+                columns.person = Columns::among(names, &Naming::default()).person;
+            }
+        }
+        if columns.person.is_empty() {
+            continue;
+        }
+        let mut hits = Hits::default();
+        let read = read(engine, view, &columns, |batch| {
+            person.mark(batch, &columns, &mut hits)
+        });
+        read.await.map_err(|error| {
+            error.context(format_args!(
+                "nothing was changed, because view '{view}' cannot be read"
+            ))
+        })?;
+        if !hits.is_empty() {
+            return Err(Error::data(format!(
+                "view '{view}' names the person, and no file below it does by a column that is known"
+            ))
+            .hint(
+                "nothing was changed; say what the files call it, in jumeau.toml: \
+                 [privacy] person_columns = [\"customer_id\"]",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The tables that a view reads, those of other views that it reads too.
+fn below(project: &Project, view: &str) -> BTreeSet<String> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![view.to_owned()]);
+    while let Some(name) = open.pop() {
+        let Some(file) = project.views.get(&name) else {
+            continue;
+        };
+        let text = std::fs::read_to_string(project.resolve(file)).unwrap_or_default();
+        for statement in parse(&text).unwrap_or_default() {
+            for table in tables_read(&statement).unwrap_or_default() {
+                if found.insert(table.clone()) {
+                    open.push(table);
+                }
+            }
+        }
+    }
+    found
 }
 
 /// The files of a table, or why they must stay as they are.
@@ -193,15 +283,19 @@ fn refuse_to_empty(targets: &[Target]) -> Result<()> {
     Ok(())
 }
 
+fn quoted(name: &str) -> String {
+    Ident::with_quote('"', name).to_string()
+}
+
 /// Reads the columns that matter, through the engine: any format, from anywhere.
 async fn read(
     engine: &Engine,
-    source: &Source,
+    table: &str,
+    columns: &Columns,
     mut on_batch: impl FnMut(&RecordBatch) -> Result<()>,
 ) -> Result<()> {
-    let quoted = |name: &str| Ident::with_quote('"', name).to_string();
-    let names: Vec<String> = source.columns.all().map(|name| quoted(name)).collect();
-    let sql = format!("SELECT {} FROM {}", names.join(", "), quoted(&source.table));
+    let names: Vec<String> = columns.all().map(|name| quoted(name)).collect();
+    let sql = format!("SELECT {} FROM {}", names.join(", "), quoted(table));
     for statement in parse(&sql)? {
         let mut query = engine.query(statement, &Params::new()).await?;
         while let Some(batch) = query.next().await? {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use limits::{Bytes, Limits};
-pub use privacy::KeySource;
+pub use privacy::{KeySource, Naming};
 
 use crate::error::{Error, Result};
 
@@ -32,6 +32,8 @@ pub struct Project {
     pub tariff: BTreeMap<String, String>,
     /// Where the key of `pseudonymize` is.
     pub key: Option<KeySource>,
+    /// The columns that name people.
+    pub naming: Naming,
     /// Memory, threads, spill folder.
     pub limits: Limits,
 }
@@ -157,12 +159,14 @@ impl Project {
             .map(|(channel, price)| price_text(&channel, &price).map(|price| (channel, price)))
             .collect::<Result<_>>()?;
         let key = privacy::key_source(&file.privacy, &folder)?;
+        let naming = privacy::naming(&file.privacy)?;
         Ok(Self {
             folder,
             tables,
             views: file.views,
             tariff,
             key,
+            naming,
             limits: file.limits,
         })
     }

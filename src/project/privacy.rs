@@ -1,9 +1,13 @@
-//! `[privacy]`: where the key of `pseudonymize` is. The key itself never stands in a project file.
+//! `[privacy]`: where the key of `pseudonymize` is, and which columns name people. The key itself never stands in a
+//! project file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+
+/// The lists of columns, in the order of the fields of [`Naming`].
+const COLUMNS: [&str; 3] = ["person_columns", "referrer_columns", "visitor_columns"];
 
 /// Where a secret key is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +18,36 @@ pub enum KeySource {
     File(String),
 }
 
-/// Reads the section. By hand, since an error of the TOML reader would show the line, and the key in it.
+/// The columns by which tables name people, besides `person_id`, `referred_by` and `visitor_id`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Naming {
+    /// Columns whose rows belong to the person that they name.
+    pub person: Vec<String>,
+    /// Columns that name somebody else than the person of the row, who may leave without them.
+    pub referrer: Vec<String>,
+    /// Columns of browsers, whose rows may not know their person yet.
+    pub visitor: Vec<String>,
+}
+
+/// Reads the names of columns in the section.
+pub(super) fn naming(section: &BTreeMap<String, toml::Value>) -> Result<Naming> {
+    let [person, referrer, visitor] = COLUMNS.map(|name| {
+        let value = section.get(name).cloned();
+        let names = value.map(toml::Value::try_into::<Vec<String>>).transpose();
+        names.map(Option::unwrap_or_default).map_err(|_| {
+            Error::usage(format!("privacy: '{name}' must be a list of column names"))
+                .hint(format!("as in {name} = [\"customer_id\"]"))
+        })
+    });
+    Ok(Naming {
+        person: person?,
+        referrer: referrer?,
+        visitor: visitor?,
+    })
+}
+
+/// Reads the place of the key in the section. By hand, since an error of the TOML reader would show the line, and the
+/// key in it.
 pub(super) fn key_source(
     section: &BTreeMap<String, toml::Value>,
     folder: &Path,
@@ -26,13 +59,14 @@ pub(super) fn key_source(
             ("key_file", toml::Value::String(path)) => {
                 KeySource::File(folder.join(path).to_string_lossy().into_owned())
             }
+            (name, _) if COLUMNS.contains(&name) => continue,
             ("key_env" | "key_file", _) => {
                 return Err(Error::usage(format!("privacy: '{name}' must be text")));
             }
             _ => {
                 return Err(Error::usage(format!("privacy: unknown setting '{name}'")).hint(
                     "name the environment variable or the file of the key: key_env = \"NAME\" or \
-                     key_file = \"path\"",
+                     key_file = \"path\"; name columns by person_columns, referrer_columns, visitor_columns",
                 ));
             }
         };
@@ -63,6 +97,25 @@ mod tests {
             read("key_file = 'secret/key'").unwrap(),
             Some(KeySource::File("/shop/secret/key".to_owned()))
         );
+    }
+
+    #[test]
+    fn columns_that_name_people_can_have_other_names() {
+        let naming = |text: &str| naming(&toml::from_str(text).unwrap());
+        assert_eq!(naming("key_env = 'K'").unwrap(), Naming::default());
+        let own = naming("person_columns = ['customer', 'buyer']\nvisitor_columns = ['cookie']");
+        let own = own.unwrap();
+        assert_eq!(own.person, ["customer", "buyer"]);
+        assert_eq!(own.visitor, ["cookie"]);
+        assert!(own.referrer.is_empty());
+        assert_eq!(read("visitor_columns = ['cookie']").unwrap(), None);
+        for text in ["visitor_columns = 'cookie'", "visitor_columns = [1]"] {
+            assert_eq!(
+                naming(text).unwrap_err().to_string(),
+                "privacy: 'visitor_columns' must be a list of column names\n\
+                 hint: as in visitor_columns = [\"customer_id\"]"
+            );
+        }
     }
 
     #[test]

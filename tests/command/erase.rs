@@ -391,6 +391,128 @@ fn csv_and_json_lines_keep_all_other_bytes() {
 }
 
 #[test]
+fn files_may_call_the_person_otherwise_once_the_project_says_so() {
+    let toml = "[tables.crm]\npath = 'crm.csv'\n[tables.sent]\npath = 'sent.csv.gz'\n[views]\n\
+                people = 'people.sql'\naddresses = 'addresses.sql'\n[privacy]\nkey_env = 'JUMEAU_KEY'\n";
+    let files = [
+        (
+            "crm.csv",
+            "customer,mail\n7,ann@example.com\n8,bob@example.com\n",
+        ),
+        ("people.sql", "SELECT customer AS person_id, mail FROM crm"),
+        (
+            "addresses.sql",
+            "SELECT person_id, 'email' AS channel, mail AS address FROM people",
+        ),
+    ];
+    let folder = project("", &files);
+    let folder = folder.path();
+    fs::write(folder.join("jumeau.toml"), toml).unwrap();
+    fs::write(folder.join("sent.csv"), "customer\n9\n").unwrap();
+    let packed = Command::new("gzip")
+        .arg(folder.join("sent.csv"))
+        .status()
+        .unwrap();
+    assert!(packed.success());
+
+    let text = refused(folder, &["7"]);
+    assert!(
+        text.contains("names the person, and no file below it does")
+            && text.contains("person_columns"),
+        "{text}"
+    );
+    fs::write(
+        folder.join("jumeau.toml"),
+        format!("{toml}person_columns = ['customer']\n"),
+    )
+    .unwrap();
+    let text = refused(folder, &["9"]);
+    assert!(
+        text.contains("table 'sent' names the person, and its files are compressed as a whole"),
+        "{text}"
+    );
+    let report = erase(folder, "7");
+    assert!(report.contains("1 fingerprint added"), "{report}");
+    assert_eq!(
+        fs::read_to_string(folder.join("crm.csv")).unwrap(),
+        "customer,mail\n8,bob@example.com\n"
+    );
+    assert_eq!(
+        rows(folder, "SELECT * FROM opposed_addresses"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn every_kind_of_column_can_have_names_of_its_own() {
+    let folder = project(
+        "[tables.clicks]\npath = 'clicks.jsonl'\n[tables.crm]\npath = 'crm.csv'\n[tables.orders]\npath = 'orders.csv'",
+        &[
+            (
+                "clicks.jsonl",
+                "{\"Cookie\":\"a\",\"customer\":null}\n{\"Cookie\":\"a\",\"customer\":7}\n\
+                 {\"Cookie\":\"b\",\"customer\":8}\n",
+            ),
+            ("crm.csv", "customer,sponsor\n7,\n8,7\n9,8\n"),
+            ("orders.csv", "person_id,buyer\n1,7\n7,2\n8,9\n"),
+        ],
+    );
+    let folder = folder.path();
+    let toml = fs::read_to_string(folder.join("jumeau.toml")).unwrap();
+    let with =
+        |lists: &str| fs::write(folder.join("jumeau.toml"), format!("{toml}{lists}")).unwrap();
+
+    with("person_columns = ['custommer']\n");
+    let text = refused_as_usage(folder);
+    assert!(
+        text.contains(
+            "person_columns names 'custommer', and no table of the project has such a column"
+        ) && text.contains("did you mean 'customer'"),
+        "{text}"
+    );
+    with("person_columns = 'customer'\n");
+    let text = refused_as_usage(folder);
+    assert!(text.contains("must be a list of column names"), "{text}");
+
+    with(
+        "person_columns = ['customer', 'buyer']\nreferrer_columns = ['sponsor']\nvisitor_columns = ['cookie']\n",
+    );
+    let report = erase(folder, "7");
+    assert!(report.contains("1 browser of this person"), "{report}");
+    let left = |file: &str| fs::read_to_string(folder.join(file)).unwrap();
+    assert_eq!(left("clicks.jsonl"), "{\"Cookie\":\"b\",\"customer\":8}\n");
+    assert_eq!(left("crm.csv"), "customer,sponsor\n8,\n9,8\n");
+    assert_eq!(left("orders.csv"), "person_id,buyer\n8,9\n");
+}
+
+fn refused_as_usage(folder: &Path) -> String {
+    let before = bytes(folder);
+    let text = expect(2, with_key(folder).args(["erase", "7"]));
+    assert_eq!(bytes(folder), before);
+    text
+}
+
+#[test]
+fn links_and_patterns_lead_to_the_files_themselves() {
+    let toml = "[tables.people]\npath = 'link.csv'\n[tables.same]\npath = 'data/*.csv'";
+    let folder = project(
+        toml,
+        &[("data/people.csv", "person_id,name\n7,ann\n8,bob\n")],
+    );
+    let folder = folder.path();
+    std::os::unix::fs::symlink("data/people.csv", folder.join("link.csv")).unwrap();
+    let report = erase(folder, "7");
+    assert_eq!(report.matches("1 row removed").count(), 1, "{report}");
+    assert!(
+        fs::symlink_metadata(folder.join("link.csv"))
+            .unwrap()
+            .is_symlink()
+    );
+    assert_eq!(rows(folder, "SELECT person_id FROM same"), ["8"]);
+    assert_eq!(rows(folder, "SELECT person_id FROM people"), ["8"]);
+}
+
+#[test]
 fn only_the_files_of_a_partitioned_folder_that_name_the_person_are_rewritten() {
     let toml =
         "[tables.events]\npath = 'events/'\npartitioned_by = [{ name = 'day', type = 'DATE' }]";
