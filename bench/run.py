@@ -3,9 +3,9 @@
     python3 bench/run.py [WORKLOAD ...] [--runs N] [--events N]
 
 Each workload is one TOML file in workloads/: the same question in the SQL of each engine that can
-answer it, or as a Python program where the peer is a library. A run is a whole process, from
-Parquet to Parquet, with two threads; the engines take turns, so that a machine that slows down
-slows all of them. Answers are compared before any figure is written. The peers are installed at
+answer it, or as a Python program where the peer is a library; it may have no peer at all. A run is
+a whole process, from Parquet to Parquet, with two threads; the engines take turns, so that a machine
+that slows down slows all of them. Answers are compared before any figure is written. The peers are installed at
 pinned versions below the build folder.
 
     question   one sentence
@@ -218,7 +218,8 @@ def compare(python, workload, outputs):
 def table(name, workload, figures, rows):
     ours = statistics.median(seconds for seconds, _ in figures["jumeau"])
     lines = [f"## {name}", "", workload["question"], ""]
-    lines += [f"{rows:,} rows, the same from every engine.", ""]
+    alone = len(figures) == 1
+    lines += ["No other engine was asked." if alone else f"{rows:,} rows, the same from every engine.", ""]
     lines += ["| engine | median s | min s | max s | peak MiB | Jumeau's time ÷ this |"]
     lines += ["| --- | ---: | ---: | ---: | ---: | ---: |"]
     for engine, runs in figures.items():
