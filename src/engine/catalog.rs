@@ -13,15 +13,20 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::datasource::MemTable;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::TableType;
+use jumeau_udfs::Tariff;
 use parking_lot::RwLock;
 
 use super::{diagnose, files, opposition, parse, tables_read};
 use crate::error::Error;
 use crate::project::{Project, Table};
+
+/// The table of the session's prices.
+const TARIFF: &str = "tariff";
 
 /// What a name stands for.
 #[derive(Clone)]
@@ -81,6 +86,15 @@ impl ProjectSchema {
         self.entries.read().keys().cloned().collect()
     }
 
+    /// The names that lists of tables show: those of the session and the tariff.
+    pub(super) fn listed(&self) -> Vec<String> {
+        let mut names = self.names();
+        if let Err(place) = names.binary_search_by(|name| name.as_str().cmp(TARIFF)) {
+            names.insert(place, TARIFF.to_owned());
+        }
+        names
+    }
+
     pub(super) fn add(&self, name: &str, table: Table) {
         self.entries
             .write()
@@ -103,8 +117,14 @@ impl ProjectSchema {
         Ok(state)
     }
 
-    /// What the names of the opposition list mean when the project says nothing else.
+    /// What the built-in names mean when neither project nor session says anything else.
     fn builtin(&self, name: &str) -> Result<Entry> {
+        if name == TARIFF {
+            // Made anew for each statement: SET changes it.
+            let tariff = Tariff::of(self.state()?.config_options()).table()?;
+            let table = MemTable::try_new(tariff.schema(), vec![vec![tariff]])?;
+            return Ok(Entry::Open(Arc::new(table)));
+        }
         let list = self.opposition.as_deref();
         if name == opposition::OPPOSED {
             let sql =
@@ -151,14 +171,14 @@ impl ProjectSchema {
 #[async_trait]
 impl SchemaProvider for ProjectSchema {
     fn table_names(&self) -> Vec<String> {
-        self.names()
+        self.listed()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let entry = self.entries.read().get(name).cloned();
         match entry {
             Some(entry) => self.open(name, entry).await.map(Some),
-            None if name == opposition::LIST || name == opposition::OPPOSED => {
+            None if [TARIFF, opposition::LIST, opposition::OPPOSED].contains(&name) => {
                 self.open(name, self.builtin(name)?).await.map(Some)
             }
             None => match files::table_from_path(name) {
@@ -172,11 +192,12 @@ impl SchemaProvider for ProjectSchema {
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
-        Ok(self.entries.read().get(name).map(|entry| match entry {
-            Entry::Files(_) | Entry::Opposition(_) => TableType::Base,
-            Entry::View(..) | Entry::Broken(_) => TableType::View,
-            Entry::Open(table) => table.table_type(),
-        }))
+        Ok(match self.entries.read().get(name) {
+            Some(Entry::Files(_) | Entry::Opposition(_)) => Some(TableType::Base),
+            Some(Entry::View(..) | Entry::Broken(_)) => Some(TableType::View),
+            Some(Entry::Open(table)) => Some(table.table_type()),
+            None => (name == TARIFF).then_some(TableType::Base),
+        })
     }
 
     fn register_table(

@@ -57,6 +57,10 @@ fn explain_ref(error: &DataFusionError, tables: &[String]) -> Error {
             message.lines().collect::<Vec<_>>().join(" ")
         ))
         .hint("raise --memory-limit, lower --threads, or narrow the query"),
+        DataFusionError::Execution(message) if message.ends_with("' already exists") => {
+            Error::data(message)
+                .hint("CREATE OR REPLACE puts another in its place for this session")
+        }
         DataFusionError::Execution(message)
         | DataFusionError::NotImplemented(message)
         | DataFusionError::Configuration(message) => with_hint(message),

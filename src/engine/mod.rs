@@ -145,7 +145,7 @@ impl Engine {
 
     /// The names of the tables and views that statements can use, sorted.
     pub fn table_names(&self) -> Vec<String> {
-        self.tables.names()
+        self.tables.listed()
     }
 
     /// How many threads queries use.

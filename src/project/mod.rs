@@ -28,7 +28,7 @@ pub struct Project {
     pub tables: BTreeMap<String, Table>,
     /// Views by name: the path of the `.sql` file that holds the query.
     pub views: BTreeMap<String, PathBuf>,
-    /// Euros per thousand messages, by channel.
+    /// Euros per thousand messages, by channel, perhaps in tiers.
     pub tariff: BTreeMap<String, String>,
     /// Where the key of `pseudonymize` is.
     pub key: Option<KeySource>,
@@ -197,7 +197,8 @@ fn price_text(channel: &str, price: &toml::Value) -> Result<String> {
             "tariff: the price of '{channel}' must be a number of euros per thousand messages, \
              got {}",
             other.type_str()
-        ))),
+        ))
+        .hint("volume tiers are text: sms = \"60, 55 above 10000\"")),
     }
 }
 

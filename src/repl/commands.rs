@@ -48,11 +48,14 @@ pub(super) fn run(engine: &Engine, command: &str) -> Result<ControlFlow<()>> {
 }
 
 fn tables(engine: &Engine) -> String {
-    let names = engine.table_names();
-    if names.is_empty() {
-        return "no tables; name a file in FROM, as in FROM 'events.parquet'\n".to_owned();
+    let mut lines = engine.table_names();
+    // The tariff is always there.
+    if lines.len() == 1 {
+        lines.push(
+            "no tables of yours; name a file in FROM, as in FROM 'events.parquet'".to_owned(),
+        );
     }
-    names.join("\n") + "\n"
+    lines.join("\n") + "\n"
 }
 
 fn help() -> String {

@@ -19,4 +19,5 @@ mod sample;
 mod shipped;
 mod stores;
 mod support;
+mod tariff;
 mod tools;

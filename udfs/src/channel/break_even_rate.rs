@@ -27,7 +27,8 @@ static ARGUMENTS: Arguments = Arguments {
 
 #[user_doc(
     doc_section(label = "Channels"),
-    description = "Response rate at which one message pays for itself: its price by the session's tariff ÷ margin. \
+    description = "Response rate at which one message pays for itself: its price by the session's tariff (by \
+the first tier, as for the first message) ÷ margin. \
 A rate above 1 can never be reached; a margin that is 0 or negative has no such rate, NULL. An unknown channel is \
 an error that lists the known ones.",
     syntax_example = "break_even_rate(channel, margin)",
@@ -119,7 +120,7 @@ impl ScalarUDFImpl for BreakEvenRate {
 }
 
 fn rate(tariff: &Tariff, channel: &str, margin: f64) -> Result<Option<f64>> {
-    let price = tariff.price(&ARGUMENTS, channel)?;
+    let price = tariff.first_price(&ARGUMENTS, channel)?;
     ARGUMENTS.check_number(1, margin)?;
     if margin <= 0.0 {
         return Ok(None);

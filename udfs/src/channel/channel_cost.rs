@@ -32,9 +32,10 @@ const LARGEST: i128 = 10_i128.pow(PRECISION as u32) - 1;
 #[user_doc(
     doc_section(label = "Channels"),
     description = "Cost of messages in euros, as an exact DECIMAL(18,6), by the session's tariff: `email` 0.50 € \
-and `sms` 60 € per thousand unless `SET tariff.sms = '55'` says otherwise, which can also add a channel. An \
-unknown channel is an error that lists the known ones; NULL gives NULL. A price per thousand that does not divide \
-is rounded half up to a millionth of a euro.",
+and `sms` 60 € per thousand unless `jumeau.toml` or `SET tariff.sms = '55'` says otherwise, which can also add a \
+channel. With tiers, as in `SET tariff.sms = '60, 55 above 10000'`, each price is for the messages beyond its start: \
+10,001 cost the first 10,000 at 60 € and one at 55 €. The table `tariff` shows all prices. An unknown channel is an \
+error that lists the known ones; NULL gives NULL. What does not divide is rounded half up to a millionth of a euro.",
     syntax_example = "channel_cost(channel, messages)",
     sql_example = r"```sql
 SELECT channel_cost('email', 3) AS mail, channel_cost('sms', 1000) AS texts;
@@ -47,7 +48,8 @@ SELECT channel_cost('email', 3) AS mail, channel_cost('sms', 1000) AS texts;
     argument(name = "channel", description = "Text, as spelled in the tariff."),
     argument(
         name = "messages",
-        description = "Integer, not negative. A long SMS counts `sms_segments(text)` messages."
+        description = "Integer, not negative: how many, in the channel's `unit`. An SMS is paid by segment: \
+`channel_cost('sms', people * sms_segments(text))`."
     )
 )]
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -128,9 +130,8 @@ impl ScalarUDFImpl for ChannelCost {
 
 /// Micro-euros for so many messages.
 fn cost(tariff: &Tariff, channel: &str, messages: i64) -> Result<i128> {
-    let price = tariff.price(&ARGUMENTS, channel)?;
     ARGUMENTS.check_count(1, messages)?;
-    let micros = (i128::from(price) * i128::from(messages) + 500).div_euclid(1000);
+    let micros = tariff.cost(&ARGUMENTS, channel, messages)?;
     if micros > LARGEST {
         return exec_err!(
             "channel_cost: {messages} messages by '{channel}' cost more than a DECIMAL(18,6) holds"
@@ -155,6 +156,8 @@ mod tests {
         tariff.set_price("fax", "0.000001").unwrap();
         let fax = [499, 500, 1499, 1500].map(|messages| cost(&tariff, "fax", messages).unwrap());
         assert_eq!(fax, [0, 1, 1, 2]);
+        tariff.set_price("sms", "60, 55 above 10000").unwrap();
+        assert_eq!(cost(&tariff, "sms", 10_001).unwrap(), 600_055_000);
     }
 
     #[test]
