@@ -216,15 +216,36 @@ fn contacts(persons: usize) -> String {
 fn contact_plan_explains_itself_and_prunes() {
     let candidates = "SELECT column1 AS person_id, column2 AS channel, 0.5::DOUBLE AS cost, 2.0::DOUBLE AS value, \
                       column3 AS unused FROM views";
-    let plan = explain(&format!(
+    let plan = format!(
         "SELECT person_id FROM contact_plan(({candidates}), budget => 10, quota => MAP {{'tent': 1}})"
-    ));
-    assert!(
-        plan.contains("RelationExec: contact_plan(budget => 10"),
-        "{plan}"
     );
-    assert!(plan.contains("projection=[column1, column2]"), "{plan}");
-    assert!(!plan.contains("unused"), "{plan}");
+    assert_snapshot!(explain(&plan), @r"
+    Projection: person_id
+      contact_plan: budget => 10.000000, quota => [{tent:1}]
+        Projection: views.column1 AS person_id, CAST(views.column2 AS Utf8View) AS channel, Float64(0.5) AS cost, Float64(2) AS value
+          TableScan: views projection=[column1, column2]
+    ProjectionExec: expr=[person_id@0 as person_id]
+      RelationExec: contact_plan(budget => 10.000000, quota => [{tent:1}])
+        ProjectionExec: expr=[column1@0 as person_id, CAST(column2@1 AS Utf8View) as channel, 0.5 as cost, 2 as value]
+          DataSourceExec: partitions=1, partition_sizes=[1]
+    ");
+}
+
+#[test]
+fn plan_frontier_explains_itself_and_prunes() {
+    let sql = "SELECT budget, gap FROM plan_frontier((SELECT column1 AS person_id, column2 AS channel, \
+               0.5::DOUBLE AS cost, 2.0::DOUBLE AS value, column3 > 5 AS consented, column3 AS unused FROM views), \
+               budgets => [2.5, 10])";
+    assert_snapshot!(explain(sql), @r"
+    Projection: budget, gap
+      plan_frontier: budgets => [2.500000, 10.000000], quota => NULL
+        Projection: views.column1 AS person_id, CAST(views.column2 AS Utf8View) AS channel, Float64(0.5) AS cost, Float64(2) AS value, views.column3 > Int64(5) AS consented
+          TableScan: views projection=[column1, column2, column3]
+    ProjectionExec: expr=[budget@0 as budget, gap@4 as gap]
+      RelationExec: plan_frontier(budgets => [2.500000, 10.000000], quota => NULL)
+        ProjectionExec: expr=[column1@0 as person_id, CAST(column2@1 AS Utf8View) as channel, 0.5 as cost, 2 as value, column3@2 > 5 as consented]
+          DataSourceExec: partitions=1, partition_sizes=[1]
+    ");
 }
 
 #[test]
