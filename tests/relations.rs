@@ -93,6 +93,37 @@ fn item_to_item_ends_when_nobody_waits() {
 }
 
 #[test]
+fn recommend_explains_itself_and_prunes() {
+    let sql = "SELECT item FROM recommend((SELECT column1, column2 FROM views), \
+               (SELECT *, 7 AS unused FROM item_to_item((SELECT column1, column2 FROM views))), k => 3)";
+    assert_snapshot!(explain(sql), @r"
+    Projection: item
+      recommend: k => 3
+        Projection: views.column1 AS visitor, views.column2 AS item
+          TableScan: views projection=[column1, column2]
+        Projection: item, other, score
+          item_to_item: k => 10, measure => 'cosine', min_support => 1, max_items => 200
+            Projection: views.column1 AS visitor, views.column2 AS item
+              TableScan: views projection=[column1, column2]
+    ProjectionExec: expr=[item@1 as item]
+      RelationExec: recommend(k => 3)
+        ProjectionExec: expr=[column1@0 as visitor, column2@1 as item]
+          DataSourceExec: partitions=1, partition_sizes=[1]
+        ProjectionExec: expr=[item@0 as item, other@1 as other, score@2 as score]
+          RelationExec: item_to_item(k => 10, measure => 'cosine', min_support => 1, max_items => 200)
+            ProjectionExec: expr=[column1@0 as visitor, column2@1 as item]
+              DataSourceExec: partitions=1, partition_sizes=[1]
+    ");
+}
+
+#[test]
+fn recommend_ends_when_nobody_waits() {
+    let pairs = "(SELECT value % 5003 AS item, value / 5003 AS other, 1.0 AS score FROM generate_series(0, 500000))";
+    let views = views(3_000_000).replace(", value AS unused", "");
+    ends_soon(&format!("SELECT * FROM recommend({views}, {pairs})"));
+}
+
+#[test]
 fn lookalike_weights_explains_itself_and_prunes() {
     let sql = "SELECT weight FROM lookalike_weights((SELECT column1, column2 AS likes FROM views WHERE column3 > 5), \
                (SELECT column1, column2 AS likes FROM views), method => 'Logistic', alpha => 2)";

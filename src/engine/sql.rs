@@ -168,5 +168,10 @@ mod tests {
         let sql = "FROM item_to_item(events, k => 3) JOIN item_to_item((SELECT * FROM item_to_item(a) JOIN b)) USING (item)";
         let statement = &parse(sql).unwrap()[0];
         assert_eq!(tables_read(statement).unwrap(), ["a", "b", "events"]);
+        let sql = "FROM recommend(history, (SELECT * FROM item_to_item(views)), k => 3)";
+        let statement = &parse(sql).unwrap()[0];
+        assert_eq!(tables_read(statement).unwrap(), ["history", "views"]);
+        let statement = &parse("FROM recommend(history, neighbours)").unwrap()[0];
+        assert_eq!(tables_read(statement).unwrap(), ["history", "neighbours"]);
     }
 }

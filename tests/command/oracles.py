@@ -315,5 +315,35 @@ def check(rows, relaxed, bounds, relaxations):
     relaxations.extend(relaxed)
 
 
-for oracle in (rates, prior, surprise, evaluation, similarity, events, plans):
+def recommendations():
+    """DuckDB joins and adds up what our function does in one go."""
+    n = 6000
+    table("history", visitor=random.integers(0, 300, n), item=random.integers(0, 200, n),
+          weight=np.round(random.uniform(0.01, 3, n), 2))
+    pairs = random.choice(200 * 200, 3000, replace=False)
+    table("neighbours", item=pairs // 200, other=pairs % 200, score=np.round(random.uniform(-1, 5, 3000), 2))
+    rows = ours(
+        "SELECT visitor, score, evidence FROM recommend('history.csv', 'neighbours.csv', k => 7) ORDER BY visitor, rank"
+    )
+    theirs = duckdb.sql(
+        f"""
+        WITH history AS (
+          SELECT visitor, item, sum(weight) AS weight FROM '{FOLDER}/history.csv' GROUP BY ALL
+        ), scored AS (
+          SELECT visitor, other AS item, sum(weight * score) AS score, count(*) AS evidence
+          FROM history JOIN '{FOLDER}/neighbours.csv' USING (item) GROUP BY ALL
+        )
+        SELECT visitor, score, evidence, row_number() OVER (
+          PARTITION BY visitor ORDER BY round(score, 9) DESC, evidence DESC, item
+        ) AS rank
+        FROM scored ANTI JOIN history USING (visitor, item) QUALIFY rank <= 7 ORDER BY visitor, rank
+        """
+    ).fetchall()
+    columns = list(zip(*theirs, strict=True))
+    agree("recommend: visitor", (row["visitor"] for row in rows), columns[0])
+    agree("recommend: score", (row["score"] for row in rows), columns[1])
+    agree("recommend: evidence", (row["evidence"] for row in rows), columns[2])
+
+
+for oracle in (rates, prior, surprise, evaluation, similarity, events, plans, recommendations):
     oracle()

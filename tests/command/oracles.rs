@@ -44,6 +44,7 @@ fn other_libraries_give_the_same_figures() {
         "affinity",
         "rfm",
         "plan_frontier",
+        "recommend",
     ] {
         assert!(agreed.contains(function), "{function} among {agreed:?}");
     }

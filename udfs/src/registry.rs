@@ -16,6 +16,7 @@ use crate::affinity::affinity::{self, Affinity};
 use crate::affinity::affinity_share::AffinityShare;
 use crate::affinity::decayed_sum::{self, DecayedSum};
 use crate::affinity::item_to_item::ItemToItem;
+use crate::affinity::recommend::Recommend;
 use crate::channel::break_even_rate::BreakEvenRate;
 use crate::channel::channel_cost::ChannelCost;
 use crate::channel::consented::{self, Consented};
@@ -152,6 +153,7 @@ pub fn physical_optimizer_rules_with(
 /// All functions that stand in FROM.
 pub(crate) static RELATIONS: &[&dyn Relation] = &[
     &ItemToItem,
+    &Recommend,
     &Twins,
     &TwinProducts,
     &LookalikeWeights,
