@@ -123,6 +123,45 @@ fn recommend_ends_when_nobody_waits() {
     ends_soon(&format!("SELECT * FROM recommend({views}, {pairs})"));
 }
 
+/// Many clicks: views of sessions, at moments of one day.
+fn clicks(rows: usize) -> String {
+    views(rows).replace("value AS unused", "to_timestamp_seconds(value % 86400)")
+}
+
+#[test]
+fn next_items_explains_itself_and_prunes() {
+    let clicks =
+        "SELECT column1, column2, to_timestamp_seconds(column3) AS t, column3 AS unused FROM views";
+    let sql = format!(
+        "SELECT item FROM next_items((SELECT column1, column2, t FROM ({clicks})), \
+         (SELECT column1, column2, t FROM ({clicks}) WHERE column1 = 1), k => 3)"
+    );
+    assert_snapshot!(explain(&sql), @r"
+    Projection: item
+      next_items: k => 3, sample => 1500, neighbours => 300, last_items => 4
+        Projection: views.column1 AS session, views.column2 AS item, to_timestamp_seconds(views.column3) AS event_time
+          TableScan: views projection=[column1, column2, column3]
+        Projection: views.column1 AS session, views.column2 AS item, to_timestamp_seconds(views.column3) AS event_time
+          Filter: views.column1 = Int64(1)
+            TableScan: views projection=[column1, column2, column3]
+    ProjectionExec: expr=[item@1 as item]
+      RelationExec: next_items(k => 3, sample => 1500, neighbours => 300, last_items => 4)
+        ProjectionExec: expr=[column1@0 as session, column2@1 as item, to_timestamp_seconds(column3@2) as event_time]
+          DataSourceExec: partitions=1, partition_sizes=[1]
+        CoalescePartitionsExec
+          ProjectionExec: expr=[column1@0 as session, column2@1 as item, to_timestamp_seconds(column3@2) as event_time]
+            RepartitionExec: partitioning=RoundRobinBatch(2), input_partitions=1
+              FilterExec: column1@0 = 1
+                DataSourceExec: partitions=1, partition_sizes=[1]
+    ");
+}
+
+#[test]
+fn next_items_end_when_nobody_waits() {
+    let clicks = clicks(3_000_000);
+    ends_soon(&format!("SELECT * FROM next_items({clicks}, {clicks})"));
+}
+
 #[test]
 fn lookalike_weights_explains_itself_and_prunes() {
     let sql = "SELECT weight FROM lookalike_weights((SELECT column1, column2 AS likes FROM views WHERE column3 > 5), \

@@ -7,6 +7,7 @@ mod erase;
 mod examples;
 mod lookalike;
 mod memory;
+mod next_items;
 mod notebooks;
 mod oracles;
 mod packs;

@@ -16,6 +16,7 @@ use crate::affinity::affinity::{self, Affinity};
 use crate::affinity::affinity_share::AffinityShare;
 use crate::affinity::decayed_sum::{self, DecayedSum};
 use crate::affinity::item_to_item::ItemToItem;
+use crate::affinity::next_items::NextItems;
 use crate::affinity::recommend::Recommend;
 use crate::channel::break_even_rate::BreakEvenRate;
 use crate::channel::channel_cost::ChannelCost;
@@ -154,6 +155,7 @@ pub fn physical_optimizer_rules_with(
 pub(crate) static RELATIONS: &[&dyn Relation] = &[
     &ItemToItem,
     &Recommend,
+    &NextItems,
     &Twins,
     &TwinProducts,
     &LookalikeWeights,

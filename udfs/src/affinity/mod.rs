@@ -6,6 +6,7 @@ pub(crate) mod affinity_share;
 pub(crate) mod decayed_sum;
 mod groups;
 pub(crate) mod item_to_item;
+pub(crate) mod next_items;
 pub(crate) mod recommend;
 mod recommended;
 mod shared_ids;

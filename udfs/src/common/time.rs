@@ -131,7 +131,7 @@ pub(crate) struct Cutoff {
 }
 
 /// Turns points of reference into cut-offs; remembers the last one, since it is mostly the same for all rows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Cutoffs {
     event_unit: i128,
     unit: i128,
