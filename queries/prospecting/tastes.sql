@@ -1,12 +1,9 @@
--- Which categories did each person look at? People as they are compared: sex, age band, categories.
+-- Which categories did each person look at? Each once, with what people are compared by.
 WITH looks AS (
-    SELECT person_id, array_agg(DISTINCT category_id ORDER BY category_id) AS categories
-    FROM identified_events
-    WHERE category_id IS NOT NULL
-    GROUP BY person_id
+    SELECT DISTINCT person_id, category_id FROM identified_events WHERE category_id IS NOT NULL
 )
 SELECT
-    people.person_id, sex, age_band, customers.person_id IS NOT NULL AS is_customer, categories
+    people.person_id, sex, age_band, customers.person_id IS NOT NULL AS is_customer, category_id
 FROM looks
 JOIN people ON people.person_id = looks.person_id
 LEFT JOIN customers ON customers.person_id = people.person_id

@@ -9,7 +9,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowLeafColumn, ArrowRowGroupWriterFactory,
@@ -46,12 +47,13 @@ impl<W: Write + Send> ParquetWriter<W> {
             .set_max_row_group_row_count(Some(GROUP))
             .set_dictionary_page_size_limit(DICTIONARY)
             .build();
-        let writer = ArrowWriter::try_new(out, Arc::clone(schema), Some(properties))?;
+        let schema = readable(schema);
+        let writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties))?;
         let (file, factory) = writer.into_serialized_writer()?;
         Ok(Self {
             file,
             factory,
-            schema: Arc::clone(schema),
+            schema,
             threads,
             groups: 0,
             group: None,
@@ -59,6 +61,16 @@ impl<W: Write + Send> ParquetWriter<W> {
     }
 
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let columns = batch.columns().iter().zip(self.schema.fields());
+        let columns = columns.map(|(column, field)| {
+            if column.data_type() == field.data_type() {
+                Ok(Arc::clone(column))
+            } else {
+                cast(column, field.data_type())
+            }
+        });
+        let columns = columns.collect::<std::result::Result<_, _>>()?;
+        let batch = &RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
         let mut start = 0;
         while start < batch.num_rows() {
             let group = if let Some(group) = self.group.take() {
@@ -96,6 +108,36 @@ impl<W: Write + Send> ParquetWriter<W> {
         self.groups += 1;
         Ok(())
     }
+}
+
+/// The schema that is written: texts inside lists, maps and structs as plain strings, since pandas reads the views that
+/// the engine works with at the top only.
+fn readable(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| nested(field));
+    Arc::new(Schema::new_with_metadata(
+        fields.collect::<Vec<_>>(),
+        schema.metadata().clone(),
+    ))
+}
+
+fn nested(field: &FieldRef) -> FieldRef {
+    let within = |field: &FieldRef| -> FieldRef {
+        let plain = match field.data_type() {
+            DataType::Utf8View => DataType::Utf8,
+            DataType::BinaryView => DataType::Binary,
+            _ => return nested(field),
+        };
+        Arc::new(Field::clone(field).with_data_type(plain))
+    };
+    let data_type = match field.data_type() {
+        DataType::List(of) => DataType::List(within(of)),
+        DataType::LargeList(of) => DataType::LargeList(within(of)),
+        DataType::FixedSizeList(of, size) => DataType::FixedSizeList(within(of), *size),
+        DataType::Map(of, sorted) => DataType::Map(within(of), *sorted),
+        DataType::Struct(of) => DataType::Struct(of.iter().map(within).collect()),
+        _ => return Arc::clone(field),
+    };
+    Arc::new(Field::clone(field).with_data_type(data_type))
 }
 
 /// A row group that is being encoded.
@@ -180,12 +222,49 @@ mod tests {
     use std::fs::File;
 
     use datafusion::arrow::array::{ArrayRef, Int64Array, ListArray, StringArray, StructArray};
+    use datafusion::arrow::buffer::OffsetBuffer;
     use datafusion::arrow::compute::concat_batches;
-    use datafusion::arrow::datatypes::{DataType, Field, Int64Type};
+    use datafusion::arrow::datatypes::Int64Type;
     use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     use datafusion::parquet::file::metadata::RowGroupMetaData;
 
     use super::*;
+
+    #[test]
+    fn texts_inside_lists_and_structs_are_plain_strings() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None, Some("b")]));
+        let list = |of| DataType::new_list(of, true);
+        let given = |of: DataType| {
+            let inner = DataType::Struct(vec![Field::new("texts", list(of), true)].into());
+            list(inner)
+        };
+        let lengths = OffsetBuffer::from_lengths([2, 1]);
+        let lists = ListArray::try_new(
+            Arc::new(Field::new_list_field(DataType::Utf8, true)),
+            lengths.clone(),
+            texts,
+            None,
+        );
+        let structs = StructArray::from(vec![(
+            Arc::new(Field::new("texts", list(DataType::Utf8), true)),
+            Arc::new(lists.unwrap()) as ArrayRef,
+        )]);
+        let item = Field::new_list_field(structs.data_type().clone(), true);
+        let expected = ListArray::try_new(
+            Arc::new(item),
+            OffsetBuffer::from_lengths([2]),
+            Arc::new(structs),
+            None,
+        );
+        let expected: ArrayRef = Arc::new(expected.unwrap());
+        let views = cast(&expected, &given(DataType::Utf8View)).unwrap();
+        let batch = RecordBatch::try_from_iter([("column", views)]).unwrap();
+
+        let mut writer = writer(&batch.schema(), 2);
+        writer.write(&batch).unwrap();
+        let read = reader(writer).build().unwrap().next().unwrap().unwrap();
+        assert_eq!(read.column(0), &expected);
+    }
 
     fn writer(schema: &SchemaRef, threads: usize) -> ParquetWriter<File> {
         ParquetWriter::new(tempfile::tempfile().unwrap(), schema, threads).unwrap()

@@ -53,3 +53,20 @@ fn pandas_polars_and_duckdb_read_every_output() {
         );
     }
 }
+
+#[test]
+fn pandas_polars_and_duckdb_read_lists_of_texts() {
+    let python = crate::tools::python();
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("visits.parquet");
+    let sql = "SELECT visitor_id, array_agg(DISTINCT category_id) AS categories FROM events GROUP BY visitor_id";
+    let output = run(&root(), &["query", sql, "-o", &file.to_string_lossy()]);
+    assert!(output.status.success());
+    let read = Command::new(&python)
+        .arg(root().join("tests/command/notebooks.py"))
+        .arg(out.path())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&read.stderr);
+    assert!(read.status.success(), "{error}");
+}
