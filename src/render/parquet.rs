@@ -221,7 +221,9 @@ impl RowGroup {
 mod tests {
     use std::fs::File;
 
-    use datafusion::arrow::array::{ArrayRef, Int64Array, ListArray, StringArray, StructArray};
+    use datafusion::arrow::array::{
+        Array, ArrayRef, Int64Array, ListArray, StringArray, StructArray,
+    };
     use datafusion::arrow::buffer::OffsetBuffer;
     use datafusion::arrow::compute::concat_batches;
     use datafusion::arrow::datatypes::Int64Type;
