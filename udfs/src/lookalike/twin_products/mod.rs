@@ -1,12 +1,13 @@
 //! `twin_products(twins, orders, …)`: what the customers like a prospect bought.
 
 mod kernel;
+mod rows;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Float64Array, Int64Array, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float64Type, IntervalMonthDayNano, SchemaRef};
 use datafusion_common::{DataFusionError, Result, ScalarValue, exec_err, plan_err};
 use datafusion_expr::Documentation;
@@ -21,7 +22,8 @@ use crate::relation::inputs::{Column, Columns, Input};
 use crate::relation::options::{OptionKind, OptionSpec, Options};
 use crate::relation::work::{Held, Work, hold};
 use crate::relation::{Relation, Run};
-use kernel::{Fault, Offer, Orders, Sizes, Twins};
+use kernel::{Fault, Orders, Sizes, Twins};
+use rows::Rows;
 
 const FUNCTION: &str = "twin_products";
 
@@ -238,7 +240,7 @@ impl Run for Votes {
             work,
             |prospect, offers| {
                 rows.add(prospect, offers);
-                if rows.offers.len() >= size {
+                if rows.len() >= size {
                     rows.send(prospects, products, output)?;
                 }
                 Ok::<(), Stop>(())
@@ -328,43 +330,5 @@ impl From<Fault> for Stop {
 impl From<DataFusionError> for Stop {
     fn from(error: DataFusionError) -> Self {
         Self::Error(error)
-    }
-}
-
-/// Rows that are not sent yet.
-#[derive(Default)]
-struct Rows {
-    prospects: Vec<u32>,
-    offers: Vec<Offer>,
-    ranks: Vec<i64>,
-}
-
-impl Rows {
-    fn add(&mut self, prospect: u32, offers: &[Offer]) {
-        self.prospects.extend(offers.iter().map(|_| prospect));
-        self.offers.extend_from_slice(offers);
-        self.ranks.extend(1..=offers.len() as i64);
-    }
-
-    fn send(&mut self, prospects: &Ids, products: &Ids, output: &mut Output) -> Result<()> {
-        let size = output.batch_size();
-        for start in (0..self.offers.len()).step_by(size) {
-            let rows = start..self.offers.len().min(start + size);
-            let offers = &self.offers[rows.clone()];
-            let of_offers: Vec<u32> = offers.iter().map(|offer| offer.product).collect();
-            let scores = offers.iter().map(|offer| offer.score);
-            let lifts = offers.iter().map(|offer| offer.lift);
-            let twins = offers.iter().map(|offer| i64::from(offer.twins));
-            output.send(vec![
-                prospects.decode(&self.prospects[rows.clone()])?,
-                products.decode(&of_offers)?,
-                Arc::new(Float64Array::from_iter_values(scores)),
-                Arc::new(lifts.collect::<Float64Array>()),
-                Arc::new(Int64Array::from_iter_values(twins)),
-                Arc::new(Int64Array::from(self.ranks[rows].to_vec())),
-            ])?;
-        }
-        *self = Self::default();
-        Ok(())
     }
 }

@@ -1,25 +1,25 @@
 //! `twins(prospects, customers, …)`: which customers are most like each prospect.
 
+mod columns;
 mod kernel;
 mod people;
+mod rows;
 
-use std::sync::Arc;
-
-use arrow::array::{Float64Array, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::{DataFusionError, Result, ScalarValue, plan_err};
 use datafusion_expr::Documentation;
 use datafusion_macros::user_doc;
 
-use crate::common::kinds::{Kind, Range, is_text, plain};
+use crate::common::kinds::{Kind, Range};
 use crate::relation::exec::Output;
-use crate::relation::ids::Ids;
-use crate::relation::inputs::{Column, Columns, Input, Picked, missing, pick_one};
+use crate::relation::inputs::{Column, Columns, Input, Picked, pick_one};
 use crate::relation::options::{OptionKind, OptionSpec, Options};
 use crate::relation::work::{Halt, Work};
 use crate::relation::{Relation, Run};
-use kernel::Twin;
-use people::{Tables, element};
+use columns::{block_type, features_type, pick, shape};
+use people::Tables;
+use rows::Rows;
 
 const FUNCTION: &str = "twins";
 
@@ -205,102 +205,6 @@ impl Relation for Twins {
     }
 }
 
-/// Adds a column by its name, once.
-fn pick(
-    picked: &mut Vec<Picked>,
-    input: &str,
-    name: &str,
-    schema: &Schema,
-    accept: impl Fn(&DataType) -> Option<DataType>,
-    expected: &str,
-) -> Result<()> {
-    let Ok(index) = schema.index_of(name) else {
-        return Err(missing(FUNCTION, input, name, schema));
-    };
-    let got = schema.field(index).data_type();
-    let Some(data_type) = accept(got) else {
-        let hint = match got {
-            DataType::Struct(_) | DataType::Map(_, _) | DataType::List(_) => {
-                "take one of its fields".to_owned()
-            }
-            _ if expected.starts_with("a LIST") => format!("build it with array_agg({name})"),
-            _ => format!("cast it, e.g. {name}::TEXT"),
-        };
-        return plan_err!(
-            "{FUNCTION}: column '{name}' of '{input}' must be {expected}, got {got}; hint: {hint}"
-        );
-    };
-    match picked.iter_mut().find(|known| known.index == index) {
-        Some(known) if known.data_type == data_type => {}
-        Some(known) if known.index == 0 => known.data_type = data_type,
-        Some(_) => {
-            return plan_err!(
-                "{FUNCTION}: column '{name}' of '{input}' cannot be both block and features"
-            );
-        }
-        None => picked.push(Picked {
-            index,
-            name: name.to_owned(),
-            data_type,
-        }),
-    }
-    Ok(())
-}
-
-/// The type that values to compare are cast to.
-fn block_type(given: &DataType) -> Option<DataType> {
-    match plain(given) {
-        integer if integer.is_integer() => Some(DataType::Int64),
-        text if is_text(text) => Some(DataType::Utf8View),
-        DataType::Null | DataType::Boolean | DataType::Date32 | DataType::Date64 => {
-            Some(DataType::Utf8View)
-        }
-        _ => None,
-    }
-}
-
-/// The type that features are cast to.
-fn features_type(given: &DataType) -> Option<DataType> {
-    match plain(given) {
-        DataType::List(of)
-        | DataType::LargeList(of)
-        | DataType::FixedSizeList(of, _)
-        | DataType::ListView(of)
-        | DataType::LargeListView(of) => {
-            Some(DataType::new_list(block_type(of.data_type())?, true))
-        }
-        DataType::Map(entries, sorted) => {
-            let DataType::Struct(fields) = entries.data_type() else {
-                return None;
-            };
-            let number = fields[1].data_type();
-            let numbers = number.is_numeric() || number.is_null();
-            let retyped = |field: &FieldRef, to| field.as_ref().clone().with_data_type(to);
-            let fields = vec![
-                retyped(&fields[0], block_type(fields[0].data_type())?),
-                retyped(&fields[1], DataType::Float64),
-            ];
-            let entries = retyped(entries, DataType::Struct(fields.into()));
-            numbers.then_some(DataType::Map(Arc::new(entries), *sorted))
-        }
-        _ => None,
-    }
-}
-
-/// What a column is to a reader.
-fn shape(column: &DataType) -> String {
-    let of = if is_text(element(column)) {
-        "text"
-    } else {
-        "integers"
-    };
-    match column {
-        DataType::List(_) => format!("a LIST of {of}"),
-        DataType::Map(_, _) => format!("a MAP of {of}"),
-        _ => of.to_owned(),
-    }
-}
-
 struct Search {
     tables: Tables,
     options: kernel::Options,
@@ -313,24 +217,19 @@ impl Run for Search {
 
     fn finish(self: Box<Self>, work: &Work, output: &mut Output) -> Result<()> {
         let (ids, sides, held) = self.tables.take();
-        let mut rows = Rows {
-            ids,
-            prospects: Vec::new(),
-            twins: Vec::new(),
-            ranks: Vec::new(),
-        };
+        let mut rows = Rows::new(ids);
         let size = output.batch_size();
         kernel::twins(sides, &self.options, work, |prospects, twins| {
             for &prospect in prospects {
                 rows.add(prospect, twins);
-                if rows.twins.len() >= size {
-                    rows.send(rows.twins.len() / size * size, output)?;
+                if rows.len() >= size {
+                    rows.send(rows.len() / size * size, output)?;
                 }
             }
             Ok::<(), Fault>(())
         })
         .map_err(|fault| fault.0)?;
-        rows.send(rows.twins.len(), output)?;
+        rows.send(rows.len(), output)?;
         drop(held);
         Ok(())
     }
@@ -348,43 +247,5 @@ impl From<Halt> for Fault {
 impl From<DataFusionError> for Fault {
     fn from(error: DataFusionError) -> Self {
         Self(error)
-    }
-}
-
-/// Rows that are not sent yet.
-struct Rows {
-    ids: [Ids; 2],
-    prospects: Vec<u32>,
-    twins: Vec<Twin>,
-    ranks: Vec<i64>,
-}
-
-impl Rows {
-    fn add(&mut self, prospect: u32, twins: &[Twin]) {
-        self.prospects.extend(twins.iter().map(|_| prospect));
-        self.twins.extend_from_slice(twins);
-        self.ranks.extend(1..=twins.len() as i64);
-    }
-
-    /// Sends the first rows.
-    fn send(&mut self, count: usize, output: &mut Output) -> Result<()> {
-        for start in (0..count).step_by(output.batch_size()) {
-            let rows = start..count.min(start + output.batch_size());
-            let twins = &self.twins[rows.clone()];
-            let customers: Vec<u32> = twins.iter().map(|twin| twin.customer).collect();
-            let similarity = twins.iter().map(|twin| twin.similarity);
-            let shared = twins.iter().map(|twin| i64::from(twin.shared));
-            output.send(vec![
-                self.ids[PROSPECTS].decode(&self.prospects[rows.clone()])?,
-                self.ids[CUSTOMERS].decode(&customers)?,
-                Arc::new(Float64Array::from_iter_values(similarity)),
-                Arc::new(Int64Array::from_iter_values(shared)),
-                Arc::new(Int64Array::from(self.ranks[rows].to_vec())),
-            ])?;
-        }
-        self.prospects.drain(..count);
-        self.twins.drain(..count);
-        self.ranks.drain(..count);
-        Ok(())
     }
 }
