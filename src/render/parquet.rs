@@ -113,7 +113,7 @@ impl<W: Write + Send> ParquetWriter<W> {
 /// The schema that is written: texts inside lists, maps and structs as plain strings, since pandas reads the views that
 /// the engine works with at the top only.
 fn readable(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| nested(field));
+    let fields = schema.fields().iter().map(nested);
     Arc::new(Schema::new_with_metadata(
         fields.collect::<Vec<_>>(),
         schema.metadata().clone(),
