@@ -9,4 +9,3 @@ pub(crate) mod item_to_item;
 pub(crate) mod next_items;
 pub(crate) mod recommend;
 mod recommended;
-mod shared_ids;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt8Array, UInt64Array};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, UInt8Type, UInt64Type};
 use datafusion_common::{Result, ScalarValue, exec_datafusion_err, plan_err};
 use datafusion_expr::ColumnarValue;
 use datafusion_expr::function::AccumulatorArgs;
@@ -152,20 +152,61 @@ pub(crate) fn constant(
     }
 }
 
-/// For each row the set of conditions that are true in it; NULL is false.
+/// For each row the set of conditions that are true in it; NULL is false. A [`condition_column`] of them will do, too.
 pub(crate) fn condition_sets(conditions: &[ArrayRef], rows: usize) -> Vec<u64> {
+    if let [sets] = conditions {
+        match sets.data_type() {
+            DataType::UInt8 => {
+                let sets = sets.as_primitive::<UInt8Type>().values();
+                return sets.iter().map(|&set| u64::from(set)).collect();
+            }
+            DataType::UInt64 => return sets.as_primitive::<UInt64Type>().values().to_vec(),
+            _ => {}
+        }
+    }
     let mut sets = vec![0; rows];
+    collect(conditions, &mut sets, |set, met, index| {
+        *set |= u64::from(met) << index;
+    });
+    sets
+}
+
+/// The sets of conditions that are true in each row as a column, which is moved more easily than the conditions.
+pub(crate) fn condition_column(conditions: &[ArrayRef], rows: usize) -> ArrayRef {
+    if set_type(conditions.len()) == DataType::UInt64 {
+        return Arc::new(UInt64Array::from(condition_sets(conditions, rows)));
+    }
+    let mut sets = vec![0; rows];
+    collect(conditions, &mut sets, |set, met, index| {
+        *set |= u8::from(met) << index;
+    });
+    Arc::new(UInt8Array::from(sets))
+}
+
+/// The type of a [`condition_column`] of so many conditions.
+pub(crate) fn set_type(conditions: usize) -> DataType {
+    if conditions <= 8 {
+        DataType::UInt8
+    } else {
+        DataType::UInt64
+    }
+}
+
+/// Calls `add` with the set of each row, whether a condition is true there, and its number.
+fn collect<T>(conditions: &[ArrayRef], sets: &mut [T], add: impl Fn(&mut T, bool, usize)) {
     for (index, condition) in conditions.iter().enumerate() {
         let condition = condition.as_boolean();
         let met = match condition.nulls() {
             Some(known) => condition.values() & known.inner(),
             None => condition.values().clone(),
         };
-        for row in met.set_indices() {
-            sets[row] |= 1 << index;
+        let words = met.bit_chunks();
+        for (sets, word) in sets.chunks_mut(64).zip(words.iter_padded()) {
+            for (bit, set) in sets.iter_mut().enumerate() {
+                add(set, word >> bit & 1 == 1, index);
+            }
         }
     }
-    sets
 }
 
 /// The rows that count: the filter is true and the column, where there is one, is not NULL.
@@ -220,5 +261,31 @@ pub(crate) mod tests {
         ];
         assert_eq!(condition_sets(&columns(&rows)[1..], 2), [0b101, 0b010]);
         assert_eq!(condition_sets(&[], 2), [0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_column_of_sets_stands_for_its_conditions(
+            rows in proptest::collection::vec(proptest::array::uniform10(proptest::option::of(any::<bool>())), 0..200),
+            width in 1_usize..=10,
+            start in 0_usize..70,
+        ) {
+            let conditions = (0..width).map(|index| {
+                let column: ArrayRef = Arc::new(rows.iter().map(|row| row[index]).collect::<BooleanArray>());
+                let start = start.min(rows.len());
+                column.slice(start, rows.len() - start)
+            });
+            let conditions: Vec<_> = conditions.collect();
+            let kept = &rows[start.min(rows.len())..];
+            let expected = kept.iter().map(|row| {
+                let met = (0..width).filter(|&index| row[index] == Some(true));
+                met.map(|index| 1_u64 << index).sum()
+            });
+            let expected: Vec<u64> = expected.collect();
+            prop_assert_eq!(&condition_sets(&conditions, kept.len()), &expected);
+            let column = condition_column(&conditions, kept.len());
+            prop_assert_eq!(column.data_type(), &set_type(width));
+            prop_assert_eq!(&condition_sets(&[column], kept.len()), &expected);
+        }
     }
 }

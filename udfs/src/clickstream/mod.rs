@@ -1,6 +1,6 @@
 //! What visitors did, step by step: sessions, funnels, sequences, paths.
 
-mod conditions;
+pub(crate) mod conditions;
 pub(crate) mod funnel_events;
 pub(crate) mod path_ngrams;
 pub(crate) mod retention;

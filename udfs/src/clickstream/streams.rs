@@ -89,13 +89,24 @@ impl<Q: Question> GroupState for Streams<Q> {
         let sets = condition_sets(&args[self.time + 1..], times.len());
         let counted = counted(filter, Some(event_time));
         let blanks = self.question.needs_blanks();
+        let event = |row: usize| {
+            let met = sets[row];
+            let counts = (met != 0 || blanks)
+                && counted.as_ref().is_none_or(|counted| counted.is_valid(row));
+            let tick = times[row];
+            counts.then_some(Event { tick, met })
+        };
+        if let Groups::Of(groups) = groups
+            && self.log.ticks.is_empty()
+            && !groups.is_sorted()
+        {
+            self.log.fill(groups, event);
+            return Ok(());
+        }
         self.log.reserve(times.len());
         groups.visit(times.len(), |row, group| {
-            let met = sets[row];
-            if (met != 0 || blanks) && counted.as_ref().is_none_or(|counted| counted.is_valid(row))
-            {
-                let tick = times[row];
-                self.log.push(group, Event { tick, met });
+            if let Some(event) = event(row) {
+                self.log.push(group, event);
             }
         });
         Ok(())
@@ -206,6 +217,31 @@ impl Log {
         self.groups.reserve(events);
         self.ticks.reserve(events);
         self.met.reserve(events);
+    }
+
+    /// Takes the events of a first batch, in the order of their groups at once.
+    fn fill(&mut self, groups: &[usize], event: impl Fn(usize) -> Option<Event>) {
+        let mut places = vec![0_usize; self.count + 1];
+        for (row, &group) in groups.iter().enumerate() {
+            places[group + 1] += usize::from(event(row).is_some());
+        }
+        for group in 0..self.count {
+            places[group + 1] += places[group];
+        }
+        let events = places[self.count];
+        self.ordered = Ordered::Yes;
+        self.groups.resize(events, 0);
+        self.ticks.resize(events, 0);
+        self.met.resize(events, 0);
+        for (row, &group) in groups.iter().enumerate() {
+            if let Some(event) = event(row) {
+                let place = &mut places[group];
+                self.groups[*place] = self.base + group as u32;
+                self.ticks[*place] = event.tick;
+                self.met[*place] = event.met;
+                *place += 1;
+            }
+        }
     }
 
     #[inline]

@@ -131,10 +131,12 @@ fn loss(probability: f64, hit: bool) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use datafusion_common::ScalarValue;
     use proptest::prelude::*;
 
     use super::super::losses::testing::{columns, predictions};
     use super::*;
+    use crate::common::aggregate::{GroupState, Groups};
     use crate::common::testing::{check_group_state, float, plain_result};
 
     #[test]
@@ -153,6 +155,51 @@ mod tests {
         assert!((got - 6.393_931_353_407_718_5).abs() < 1e-12, "{got}");
         let one_class = plain_result(&Tallies::new(&RECIPE), &columns(&rows[..2]));
         assert_eq!(float(&one_class), None);
+    }
+
+    #[test]
+    fn no_order_of_rows_changes_the_last_digit() {
+        // The sum of the others lies half-way between two numbers, but for the little that a certain prediction costs.
+        let rows = [
+            (0.448_650_313_833_548_03, true),
+            (0.853_804_413_065_213_2, false),
+            (1.0, true),
+            (0.576_806_616_867_964_5, true),
+            (0.2, true),
+        ];
+        // Of two states, as two threads make them.
+        let mean = |order: &[usize], cut: usize| {
+            let [mut one, other] = [&order[..cut], &order[cut..]].map(|part| {
+                let rows = part
+                    .iter()
+                    .map(|&row| (Some(rows[row].0), Some(rows[row].1)));
+                let mut state = Tallies::new(&RECIPE);
+                state.resize(1);
+                let columns = columns(&rows.collect::<Vec<_>>());
+                state.update(&columns, Groups::One, None).unwrap();
+                state
+            });
+            one.merge(&other.into_state().unwrap(), Groups::One)
+                .unwrap();
+            float(&ScalarValue::try_from_array(&one.finish().unwrap(), 0).unwrap())
+        };
+        let mut orders = vec![vec![0, 1, 2, 3, 4]];
+        for place in 0..4 {
+            for order in orders.clone() {
+                orders.extend((place + 1..5).map(|other| {
+                    let mut order = order.clone();
+                    order.swap(place, other);
+                    order
+                }));
+            }
+        }
+        assert_eq!(orders.len(), 120);
+        let expected = mean(&orders[0], 0);
+        for order in &orders {
+            for cut in 0..=5 {
+                assert_eq!(mean(order, cut), expected, "{order:?} cut at {cut}");
+            }
+        }
     }
 
     proptest! {

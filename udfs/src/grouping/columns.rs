@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, new_empty_array};
 use arrow::compute::take;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::{AggregateUDF, EmitTo, GroupsAccumulator};
 use datafusion_physical_expr::PhysicalExpr;
@@ -19,20 +19,24 @@ use super::keys::{Table, is_known, number_runs};
 use super::pieces::{Kind, compact};
 use crate::affinity::affinity::Affinity;
 use crate::affinity::decayed_sum::DecayedSum;
+use crate::clickstream::conditions::{condition_column, set_type};
 use crate::clickstream::funnel_events::FunnelEvents;
 use crate::clickstream::sequence_count::SequenceCount;
 use crate::clickstream::sequence_match::SequenceMatch;
 use crate::clickstream::window_funnel::WindowFunnel;
 
-/// The functions that are mostly called by visitor. One that is to be grouped here joins this list.
+/// The functions that are mostly called by visitor. One that is to be grouped here joins one of these lists.
 fn is_by_visitor(function: &AggregateUDF) -> bool {
+    ends_in_conditions(function) || folds(function)
+}
+
+/// Whether the last arguments are conditions, which may be given as one column of sets.
+fn ends_in_conditions(function: &AggregateUDF) -> bool {
     let function = function.inner();
     function.is::<WindowFunnel>()
         || function.is::<FunnelEvents>()
         || function.is::<SequenceMatch>()
         || function.is::<SequenceCount>()
-        || function.is::<Affinity>()
-        || function.is::<DecayedSum>()
 }
 
 /// Whether the state of a group is no larger than a row, so that rows are worth to be folded into it.
@@ -44,13 +48,52 @@ fn folds(function: &AggregateUDF) -> bool {
 /// The keys, arguments and filters of an aggregation; each expression is kept once, the keys first.
 #[derive(Debug)]
 pub(super) struct Columns {
-    kept: Vec<Arc<dyn PhysicalExpr>>,
+    kept: Vec<Kept>,
     schema: SchemaRef,
     /// The keys and states of groups.
     state_schema: SchemaRef,
     keys: usize,
     calls: Vec<Call>,
     order: Order,
+}
+
+/// A column that is kept.
+#[derive(Debug, PartialEq)]
+enum Kept {
+    Value(Arc<dyn PhysicalExpr>),
+    /// Conditions, as sets of those that are true.
+    Set(Vec<Arc<dyn PhysicalExpr>>),
+}
+
+impl Kept {
+    fn expressions(&self) -> &[Arc<dyn PhysicalExpr>] {
+        match self {
+            Self::Value(expr) => std::slice::from_ref(expr),
+            Self::Set(conditions) => conditions,
+        }
+    }
+
+    fn data_type(&self, input: &Schema) -> Result<DataType> {
+        match self {
+            Self::Value(expr) => expr.data_type(input),
+            Self::Set(conditions) => Ok(set_type(conditions.len())),
+        }
+    }
+
+    fn evaluate(&self, batch: &RecordBatch) -> Result<ArrayRef> {
+        let rows = batch.num_rows();
+        let evaluated = |expr: &Arc<dyn PhysicalExpr>| expr.evaluate(batch)?.into_array(rows);
+        match self {
+            Self::Value(expr) => evaluated(expr),
+            Self::Set(conditions) => {
+                let conditions = conditions.iter().map(evaluated);
+                Ok(condition_column(
+                    &conditions.collect::<Result<Vec<_>>>()?,
+                    rows,
+                ))
+            }
+        }
+    }
 }
 
 /// In which order rows come.
@@ -95,32 +138,45 @@ impl Columns {
         if !plain {
             return Ok(None);
         }
-        let mut kept = group_by.input_exprs();
-        let keys = kept.len();
-        let mut keep = |expr: &Arc<dyn PhysicalExpr>| {
-            kept.iter()
-                .position(|known| known == expr)
-                .unwrap_or_else(|| {
-                    kept.push(Arc::clone(expr));
-                    kept.len() - 1
-                })
-        };
-        let calls = first.aggr_expr().iter().zip(first.filter_expr());
-        let calls: Vec<_> = calls
-            .map(|(function, filter)| Call {
-                function: Arc::clone(function),
-                args: function
-                    .expressions()
-                    .iter()
-                    .map(|arg| match arg.downcast_ref::<Literal>() {
-                        Some(literal) => Source::Constant(literal.value().clone()),
-                        None => Source::Kept(keep(arg)),
-                    })
-                    .collect(),
-                filter: filter.as_ref().map(&mut keep),
-            })
-            .collect();
         let input = first.input().schema();
+        let keys = group_by.input_exprs();
+        let mut kept: Vec<_> = keys.into_iter().map(Kept::Value).collect();
+        let keys = kept.len();
+        let mut keep = |column: Kept| {
+            let known = kept.iter().position(|known| *known == column);
+            known.unwrap_or_else(|| {
+                kept.push(column);
+                kept.len() - 1
+            })
+        };
+        let mut calls = Vec::new();
+        for (function, filter) in first.aggr_expr().iter().zip(first.filter_expr()) {
+            let exprs = function.expressions();
+            let mut values = exprs.len();
+            if ends_in_conditions(function.fun()) {
+                let types = exprs.iter().map(|expr| expr.data_type(&input));
+                let types = types.collect::<Result<Vec<_>>>()?;
+                let first = types.iter().position(|one| *one == DataType::Boolean);
+                values = first.unwrap_or(values);
+            }
+            let (values, conditions) = exprs.split_at(values);
+            let args = values
+                .iter()
+                .map(|arg| match arg.downcast_ref::<Literal>() {
+                    Some(literal) => Source::Constant(literal.value().clone()),
+                    None => Source::Kept(keep(Kept::Value(Arc::clone(arg)))),
+                });
+            let mut args: Vec<_> = args.collect();
+            if !conditions.is_empty() {
+                args.push(Source::Kept(keep(Kept::Set(conditions.to_vec()))));
+            }
+            let filter = filter.as_ref().map(Arc::clone);
+            calls.push(Call {
+                function: Arc::clone(function),
+                args,
+                filter: filter.map(|filter| keep(Kept::Value(filter))),
+            });
+        }
         let fields = kept.iter().enumerate().map(|(index, expr)| {
             let data_type = expr.data_type(&input)?;
             Ok(Field::new(format!("c{index}"), data_type, true))
@@ -160,17 +216,14 @@ impl Columns {
         self.keys
     }
 
-    pub(super) fn expressions(&self) -> &[Arc<dyn PhysicalExpr>] {
-        &self.kept
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &Arc<dyn PhysicalExpr>> {
+        self.kept.iter().flat_map(Kept::expressions)
     }
 
     /// What is kept of these rows.
     pub(super) fn evaluate(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
-        let rows = batch.num_rows();
         let columns = self.kept.iter();
-        columns
-            .map(|expr| expr.evaluate(batch)?.into_array(rows))
-            .collect()
+        columns.map(|column| column.evaluate(batch)).collect()
     }
 }
 
@@ -178,10 +231,9 @@ impl fmt::Display for Columns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list =
             |f: &mut fmt::Formatter<'_>, items: &[String]| write!(f, "[{}]", items.join(", "));
-        let keys: Vec<_> = self.kept[..self.keys]
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        // A key is one expression.
+        let keys = self.expressions().take(self.keys).map(ToString::to_string);
+        let keys: Vec<_> = keys.collect();
         let calls = self
             .calls
             .iter()

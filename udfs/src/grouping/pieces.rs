@@ -6,11 +6,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, RecordBatch, UInt32Array,
+    downcast_primitive,
+};
 use arrow::compute::{concat, take};
 use arrow::datatypes::DataType;
-use datafusion_common::Result;
 use datafusion_common::hash_utils::create_hashes;
+use datafusion_common::{Result, exec_err};
 use datafusion_execution::memory_pool::MemoryReservation;
 use datafusion_physical_plan::repartition::REPARTITION_RANDOM_STATE;
 
@@ -217,18 +220,18 @@ impl Scatter {
         for bucket in 1..starts.len() {
             starts[bucket] += starts[bucket - 1];
         }
-        let mut places = starts.clone();
-        let mut order = vec![0_u32; self.buckets.len()];
-        for (row, &bucket) in (0..).zip(&self.buckets) {
-            let place = &mut places[bucket as usize];
-            order[*place as usize] = row;
+        let mut next = starts.clone();
+        let places = self.buckets.iter().map(|&bucket| {
+            let place = &mut next[bucket as usize];
             *place += 1;
-        }
-        let order = UInt32Array::from(order);
+            *place - 1
+        });
+        let places: Vec<_> = places.collect();
         let waiting = std::mem::take(&mut self.waiting);
         let columns = (0..self.columns.schema().fields().len()).map(|column| {
-            let parts: Vec<&dyn Array> = waiting.iter().map(|kept| kept[column].as_ref()).collect();
-            Ok(compact(take(&concat(&parts)?, &order, None)?, 1 << 20))
+            let parts: Vec<_> = waiting.iter().map(|kept| &kept[column]).collect();
+            let scattered = scattered(&parts, &places)?;
+            Ok(compact(scattered, 1 << 20))
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
         self.buckets.clear();
@@ -292,6 +295,48 @@ impl Scatter {
         self.reservation.free();
         Ok(())
     }
+}
+
+/// The rows of all parts, each at its place.
+fn scattered(parts: &[&ArrayRef], places: &[u32]) -> Result<ArrayRef> {
+    let Some(first) = parts.first() else {
+        return exec_err!("no rows to scatter");
+    };
+    let known = parts.iter().all(|part| part.null_count() == 0);
+    macro_rules! primitive {
+        ($type:ty) => {
+            if known {
+                return Ok(scattered_values::<$type>(parts, places));
+            }
+        };
+    }
+    downcast_primitive! {
+        first.data_type() => (primitive),
+        _ => {}
+    }
+    let mut order = vec![0_u32; places.len()];
+    for (row, &place) in (0..).zip(places) {
+        order[place as usize] = row;
+    }
+    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+    Ok(take(&concat(&parts)?, &UInt32Array::from(order), None)?)
+}
+
+/// The same for numbers that are known: they are moved once.
+fn scattered_values<T: ArrowPrimitiveType>(parts: &[&ArrayRef], places: &[u32]) -> ArrayRef {
+    let mut values = vec![T::default_value(); places.len()];
+    let mut rest = places;
+    for part in parts {
+        let (mine, others) = rest.split_at(part.len());
+        rest = others;
+        for (&place, &value) in mine.iter().zip(part.as_primitive::<T>().values()) {
+            values[place as usize] = value;
+        }
+    }
+    let data_type = parts
+        .first()
+        .map_or(T::DATA_TYPE, |part| part.data_type().clone());
+    Arc::new(PrimitiveArray::<T>::new(values.into(), None).with_data_type(data_type))
 }
 
 /// Text that lies scattered over far larger buffers is brought together; `slack` bytes do not matter.

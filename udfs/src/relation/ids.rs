@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, StringArray, StringViewArray, UInt64Array, new_null_array,
 };
-use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 use datafusion_common::{Result, exec_err};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
@@ -182,29 +182,6 @@ impl Ids {
             Table::Texts(texts) => format!("'{}'", texts.get(code)),
         }
     }
-}
-
-/// The type in which ids of two types are compared; `None` when one is text and the other a number.
-pub(crate) fn common_type(left: &DataType, right: &DataType) -> Option<DataType> {
-    match (is_text(left), is_text(right)) {
-        (true, true) => Some(left.clone()),
-        (false, false) if left == right => Some(left.clone()),
-        // Signed and unsigned integers are compared as signed ones.
-        (false, false) => Some(DataType::Int64),
-        _ => None,
-    }
-}
-
-/// Ids in their common type. An unsigned one that is too large for a signed type is an error.
-pub(crate) fn in_type(ids: &ArrayRef, common: &DataType) -> Result<ArrayRef> {
-    if is_text(common) || ids.data_type() == common {
-        return Ok(Arc::clone(ids));
-    }
-    let strict = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
-    Ok(cast_with_options(ids, common, &strict)?)
 }
 
 /// Appends the code of every text, [`NO_CODE`] for a NULL. A text of up to 12 bytes lies in its view, so that those seen

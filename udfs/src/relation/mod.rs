@@ -14,6 +14,7 @@ pub(crate) mod inputs;
 pub(crate) mod node;
 pub(crate) mod options;
 pub(crate) mod planner;
+pub(crate) mod shared_ids;
 pub(crate) mod tables;
 pub(crate) mod threads;
 pub(crate) mod work;

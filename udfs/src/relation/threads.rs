@@ -5,19 +5,23 @@ use std::thread;
 
 use super::work::Halt;
 
-/// Runs each part on a thread of its own.
+/// Runs each part on a thread of its own, the first one on this.
 pub(crate) fn on_threads<P: Send, T: Send>(
-    parts: impl Iterator<Item = P>,
+    mut parts: impl Iterator<Item = P>,
     each: impl Fn(P) -> Result<T, Halt> + Sync,
 ) -> Result<Vec<T>, Halt> {
+    let Some(first) = parts.next() else {
+        return Ok(Vec::new());
+    };
     thread::scope(|scope| {
         let each = &each;
         let threads: Vec<_> = parts.map(|part| scope.spawn(move || each(part))).collect();
-        let results = threads.into_iter().map(|thread| match thread.join() {
+        let first = each(first);
+        let others = threads.into_iter().map(|thread| match thread.join() {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
         });
-        results.collect()
+        std::iter::once(first).chain(others).collect()
     })
 }
 

@@ -135,17 +135,18 @@ impl Run for Views {
         let rows = batch.num_rows();
         let bytes = self.visitors.bytes_with(rows) + self.items.bytes_with(rows);
         hold(&mut self.held, bytes, work).map_err(halted)?;
-        let block = self.codes.room(rows, work).map_err(halted)?;
-        self.visitors.encode(batch.column(0), &mut block.visitors)?;
-        self.items.encode(batch.column(1), &mut block.items)
+        let (mut visitors, mut items) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        self.visitors.encode(batch.column(0), &mut visitors)?;
+        self.items.encode(batch.column(1), &mut items)?;
+        self.codes.push(&visitors, &items, work).map_err(halted)
     }
 
     fn finish(self: Box<Self>, work: &Work, output: &mut Output) -> Result<()> {
         let this = *self;
-        let (visitors, ranks) = (this.visitors.len(), this.items.ranks());
+        let ranks = this.items.ranks();
         // Codes are enough from here on.
         drop(this.visitors);
-        let found = kernel::item_to_item(this.codes, visitors, &ranks, &this.options, work);
+        let found = kernel::item_to_item(this.codes, &ranks, &this.options, work);
         let found = found.map_err(halted)?;
         let size = output.batch_size();
         for start in (0..found.item.len()).step_by(size) {

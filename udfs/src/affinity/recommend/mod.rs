@@ -8,12 +8,12 @@ use datafusion_common::{DataFusionError, Result, exec_err};
 use datafusion_expr::Documentation;
 use datafusion_macros::user_doc;
 
-use super::shared_ids::{Place, SharedIds, one_kind};
 use crate::common::kinds::{Kind, Range};
 use crate::relation::exec::Output;
 use crate::relation::ids::{Ids, NO_CODE};
 use crate::relation::inputs::{Column, Columns, Input};
 use crate::relation::options::{OptionKind, OptionSpec, Options};
+use crate::relation::shared_ids::{Place, SharedIds, one_kind};
 use crate::relation::threads::in_order;
 use crate::relation::work::{Halt, Held, Work, bytes_with, hold};
 use crate::relation::{Relation, Run};

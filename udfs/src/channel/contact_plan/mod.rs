@@ -125,9 +125,9 @@ impl Run for Planning {
                 let codes = contacts.iter().map(|contact| codes[contact.row as usize]);
                 codes.collect()
             };
-            let costs = contacts.iter().map(|contact| i128::from(contact.cost));
-            let costs = Decimal128Array::from_iter_values(costs);
             let rows = contacts.iter().map(|contact| contact.row as usize);
+            let costs = rows.clone().map(|row| candidates.rows.cost[row].into());
+            let costs = Decimal128Array::from_iter_values(costs);
             let values: ArrayRef = if let DataType::Decimal128(precision, scale) = self.value {
                 let values = rows.map(|row| candidates.exact[row]);
                 let values = Decimal128Array::from_iter_values(values);
@@ -138,6 +138,7 @@ impl Run for Planning {
             };
             let next = rank + contacts.len() as i64;
             let efficiency = contacts.iter().map(|contact| contact.efficiency);
+            let efficiency = efficiency.map(|euros| euros.is_finite().then_some(euros));
             output.send(vec![
                 candidates.persons.decode(&codes(&candidates.rows.person))?,
                 candidates

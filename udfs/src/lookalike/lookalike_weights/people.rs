@@ -9,7 +9,8 @@ use super::super::people::not_finite;
 use super::FUNCTION;
 use super::kernel::Cells;
 use crate::common::kinds::is_text;
-use crate::relation::ids::{Ids, NO_CODE, common_type, in_type};
+use crate::relation::ids::{Ids, NO_CODE};
+use crate::relation::shared_ids::SharedIds;
 use crate::relation::work::{Halt, Held, Work, bytes_with, hold};
 
 /// The names of the two inputs.
@@ -17,8 +18,7 @@ pub(super) const INPUTS: [&str; 2] = ["seed", "base"];
 
 /// Everybody in the seed, then those of the base who are not in the seed.
 pub(super) struct People {
-    id_type: DataType,
-    ids: Ids,
+    ids: SharedIds,
     /// Evenly spread numbers, one a person, made from the id alone.
     lots: Vec<u32>,
     seed: usize,
@@ -55,8 +55,6 @@ pub(super) struct Name {
 impl People {
     /// For tables whose columns after the first are the same but for their order.
     pub(super) fn new(inputs: &[SchemaRef]) -> Self {
-        let types = [0, 1].map(|input| inputs[input].field(0).data_type());
-        let id_type = common_type(types[0], types[1]).unwrap_or(DataType::Int64);
         let columns = inputs[0].fields().iter().enumerate().skip(1);
         let columns = columns.map(|(place, field)| {
             let other = inputs[1].index_of(field.name()).unwrap_or(place);
@@ -67,8 +65,7 @@ impl People {
             }
         });
         Self {
-            ids: Ids::new(&id_type),
-            id_type,
+            ids: SharedIds::new(FUNCTION, inputs, &[(0, 0), (1, 0)]),
             lots: Vec::new(),
             seed: 0,
             columns: columns.collect(),
@@ -109,16 +106,15 @@ impl People {
             column.known.bytes_with(rows, array)
         });
         let bytes =
-            self.ids.bytes_with(rows) + bytes_with(&self.lots, rows) + columns.sum::<usize>();
+            self.ids.ids().bytes_with(rows) + bytes_with(&self.lots, rows) + columns.sum::<usize>();
         hold(&mut self.held, bytes, work)
     }
 
     /// The rows of people who have an id and were not seen before.
     fn new_people(&mut self, input: usize, batch: &RecordBatch) -> Result<RecordBatch> {
-        let ids = in_type(batch.column(0), &self.id_type)?;
-        let mut next = self.ids.len() as u32;
-        let mut codes = Vec::with_capacity(ids.len());
-        self.ids.encode(&ids, &mut codes)?;
+        let mut next = self.ids.ids().len() as u32;
+        let mut codes = Vec::with_capacity(batch.num_rows());
+        self.ids.encode(batch, 0, &mut codes)?;
         let mut keep = Vec::with_capacity(codes.len());
         for code in codes {
             let new = code == next;
@@ -129,7 +125,7 @@ impl People {
                     "{FUNCTION}: the ids of '{}' must be different, got {} twice; hint: one row a person, \
                      array_agg makes a LIST of several values",
                     INPUTS[input],
-                    self.ids.show(code)
+                    self.ids.ids().show(code)
                 );
             }
             keep.push(new);

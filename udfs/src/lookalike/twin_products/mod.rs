@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float64Type, IntervalMonthDayNano, SchemaRef};
-use datafusion_common::{DataFusionError, Result, ScalarValue, exec_err, plan_err};
+use datafusion_common::{DataFusionError, Result, ScalarValue, exec_err};
 use datafusion_expr::Documentation;
 use datafusion_macros::user_doc;
 
@@ -17,9 +17,10 @@ use crate::common::arguments::{Argument, Arguments};
 use crate::common::decay::decayed_weights;
 use crate::common::kinds::{Kind, Range};
 use crate::relation::exec::Output;
-use crate::relation::ids::{Ids, NO_CODE, common_type, in_type};
+use crate::relation::ids::{Ids, NO_CODE};
 use crate::relation::inputs::{Column, Columns, Input};
 use crate::relation::options::{OptionKind, OptionSpec, Options};
+use crate::relation::shared_ids::{Place, SharedIds, one_kind};
 use crate::relation::work::{Held, Work, hold};
 use crate::relation::{Relation, Run};
 use kernel::{Fault, Orders, Sizes, Twins};
@@ -106,6 +107,9 @@ static INPUTS: [Input; 2] = [
     },
 ];
 
+/// The columns of customers.
+const CUSTOMERS: [Place; 2] = [(TWINS, 1), (ORDERS, 0)];
+
 static OPTIONS: [OptionSpec; 5] = [
     OptionSpec::required("half_life", OptionKind::HalfLife),
     OptionSpec::required("as_of", OptionKind::Moment),
@@ -143,14 +147,7 @@ impl Relation for TwinProducts {
     }
 
     fn output(&self, inputs: &[SchemaRef], _: &Options) -> Result<Vec<Field>> {
-        let customers = [inputs[TWINS].field(1), inputs[ORDERS].field(0)];
-        let [twins, orders] = customers.map(Field::data_type);
-        if common_type(twins, orders).is_none() {
-            return plan_err!(
-                "{FUNCTION}: 'customer' must be of one kind in 'twins' and 'orders', got {twins} and {orders}; \
-                 hint: cast one of them"
-            );
-        }
+        one_kind(self, inputs, &CUSTOMERS)?;
         let given = |input: usize, column: usize| inputs[input].field(column).data_type().clone();
         Ok(vec![
             Field::new("prospect", given(TWINS, 0), false),
@@ -163,14 +160,11 @@ impl Relation for TwinProducts {
     }
 
     fn start(&self, inputs: &[SchemaRef], options: &Options) -> Result<Box<dyn Run>> {
-        let customer = [inputs[TWINS].field(1), inputs[ORDERS].field(0)].map(Field::data_type);
-        let customer = common_type(customer[0], customer[1]).unwrap_or(DataType::Int64);
         let min_twins = options.count("min_twins");
         Ok(Box::new(Votes {
             prospects: Ids::new(inputs[TWINS].field(0).data_type()),
-            customers: Ids::new(&customer),
+            customers: SharedIds::new(FUNCTION, inputs, &CUSTOMERS),
             products: Ids::new(inputs[ORDERS].field(1).data_type()),
-            customer,
             twins: Twins::default(),
             orders: Orders::default(),
             half_life: options.interval("half_life"),
@@ -194,10 +188,8 @@ impl Relation for TwinProducts {
 
 struct Votes {
     prospects: Ids,
-    customers: Ids,
+    customers: SharedIds,
     products: Ids,
-    /// The type in which customers are compared.
-    customer: DataType,
     twins: Twins,
     orders: Orders,
     half_life: Option<IntervalMonthDayNano>,
@@ -211,7 +203,7 @@ impl Run for Votes {
         let rows = batch.num_rows();
         let rows_of = |this: usize| if this == input { rows } else { 0 };
         let bytes = self.prospects.bytes_with(rows_of(TWINS))
-            + self.customers.bytes_with(rows)
+            + self.customers.ids().bytes_with(rows)
             + self.products.bytes_with(rows_of(ORDERS))
             + self.twins.bytes_with(rows_of(TWINS))
             + self.orders.bytes_with(rows_of(ORDERS));
@@ -226,12 +218,13 @@ impl Run for Votes {
         let this = *self;
         let sizes = Sizes {
             prospects: this.prospects.len(),
-            customers: this.customers.len(),
+            customers: this.customers.ids().len(),
             product_ranks: this.products.ranks(),
         };
         let mut rows = Rows::default();
         let size = output.batch_size();
-        let (prospects, customers, products) = (&this.prospects, &this.customers, &this.products);
+        let (prospects, customers, products) =
+            (&this.prospects, this.customers.ids(), &this.products);
         let result = kernel::twin_products(
             this.orders,
             this.twins,
@@ -269,8 +262,7 @@ impl Votes {
         let (mut prospects, mut customers) = (Vec::new(), Vec::new());
         let similarities = batch.column(2).as_primitive::<Float64Type>();
         self.prospects.encode(batch.column(0), &mut prospects)?;
-        self.customers
-            .encode(&in_type(batch.column(1), &self.customer)?, &mut customers)?;
+        self.customers.encode(batch, 1, &mut customers)?;
         for (row, (prospect, customer)) in prospects.into_iter().zip(customers).enumerate() {
             if prospect == NO_CODE || customer == NO_CODE || similarities.is_null(row) {
                 continue;
@@ -299,8 +291,7 @@ impl Votes {
             None,
         )?;
         let (mut customers, mut products) = (Vec::new(), Vec::new());
-        self.customers
-            .encode(&in_type(batch.column(0), &self.customer)?, &mut customers)?;
+        self.customers.encode(batch, 0, &mut customers)?;
         self.products.encode(batch.column(1), &mut products)?;
         for (weight, (customer, product)) in
             weights.into_iter().zip(customers.into_iter().zip(products))

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::Options;
 use super::carts::Carts;
 use crate::relation::work::{Halt, Held, Work};
 
@@ -27,21 +28,42 @@ impl Candidate {
 /// For each item at least its best `k` candidates so far, in no order, and at most twice as many.
 ///
 /// Pushing and now and then throwing the worse half away moves less than a heap, and the bar that is left behind
-/// refuses most of what comes later by one comparison.
+/// refuses most of what comes later. Nearly all pairs are refused, so that this must cost next to nothing: a product
+/// of two numbers of 4 bytes, with room for their rounding, is never below the score.
 pub(super) struct Best {
     k: usize,
     candidates: Vec<Vec<Candidate>>,
+    sieve: Vec<Sieve>,
     /// The score that a candidate must have at least to be among the best.
     bars: Vec<f64>,
     held: Held,
 }
 
+/// What is looked at for each pair of an item.
+#[derive(Debug, Clone, Copy)]
+struct Sieve {
+    /// See [`super::Measure::scale`], rounded up.
+    scale: f32,
+    /// The bar, rounded down.
+    bar: f32,
+}
+
+/// More than what is lost when numbers become numbers of 4 bytes and are multiplied.
+const ROUNDING: f64 = 1e-6;
+
 impl Best {
-    pub(super) fn new(items: usize, k: usize, work: &Work) -> Result<Self, Halt> {
-        let held = work.reserve(items * (size_of::<Vec<Candidate>>() + 8))?;
+    pub(super) fn new(carts: &Carts, options: &Options, work: &Work) -> Result<Self, Halt> {
+        let items = carts.popularity.len();
+        let bytes = size_of::<Vec<Candidate>>() + size_of::<Sieve>() + 8;
+        let held = work.reserve(items * bytes)?;
+        let sieve = |&popularity: &u32| Sieve {
+            scale: (options.measure.scale(popularity, carts.visitors) * (1.0 + ROUNDING)) as f32,
+            bar: f32::NEG_INFINITY,
+        };
         Ok(Self {
-            k,
+            k: options.k,
             candidates: vec![Vec::new(); items],
+            sieve: carts.popularity.iter().map(sieve).collect(),
             bars: vec![f64::NEG_INFINITY; items],
             held,
         })
@@ -52,25 +74,34 @@ impl Best {
     }
 
     /// The candidates of an item, in no order.
-    pub(super) fn of(&mut self, item: u32) -> &mut Vec<Candidate> {
-        &mut self.candidates[item as usize]
+    pub(super) fn of(&self, item: u32) -> &[Candidate] {
+        &self.candidates[item as usize]
     }
 
-    /// Whether a candidate with this score may be among the best of an item. Most may not: this is asked for every
-    /// pair, and must cost no more than the look.
+    /// Whether either of two items with so many visitors in common may be among the best of the other.
     #[inline]
-    pub(super) fn admits(&self, item: u32, score: f64) -> bool {
-        score >= self.bars[item as usize]
+    pub(super) fn may_admit(&self, item: u32, other: u32, support: u32) -> bool {
+        let (one, other) = (self.sieve[item as usize], self.sieve[other as usize]);
+        let most = support as f32 * one.scale * other.scale;
+        most >= one.bar.min(other.bar)
     }
 
-    /// Keeps a candidate that is admitted.
-    #[inline(never)]
-    pub(super) fn push(
+    /// Keeps a candidate that may be among the best of an item.
+    #[inline]
+    pub(super) fn offer(
         &mut self,
         item: u32,
         candidate: Candidate,
         carts: &Carts,
     ) -> Result<(), Halt> {
+        if candidate.score < self.bars[item as usize] {
+            return Ok(());
+        }
+        self.push(item, candidate, carts)
+    }
+
+    #[inline(never)]
+    fn push(&mut self, item: u32, candidate: Candidate, carts: &Carts) -> Result<(), Halt> {
         let item = item as usize;
         let candidates = &mut self.candidates[item];
         if candidates.len() == candidates.capacity() {
@@ -78,7 +109,9 @@ impl Best {
             if candidates.len() == most {
                 candidates.select_nth_unstable_by(self.k - 1, |a, b| b.cmp(a, carts));
                 candidates.truncate(self.k);
-                self.bars[item] = candidates[self.k - 1].score;
+                let bar = candidates[self.k - 1].score;
+                self.bars[item] = bar;
+                self.sieve[item].bar = (bar * (1.0 - ROUNDING)) as f32;
             } else {
                 let more = candidates.len().max(4).min(most - candidates.len());
                 self.held.grow(more * size_of::<Candidate>())?;

@@ -2,19 +2,18 @@
 
 use std::cmp::Reverse;
 
-use super::Views;
+use super::views::{Blocks, RANGE, Views};
 use crate::relation::threads::on_threads;
 use crate::relation::work::{Halt, Held, Work};
 
 /// What each visitor looked at and who looked at each item, every view once. Items go by labels: 0 is the most popular.
 pub(super) struct Carts {
-    /// Where the items of each visitor start.
-    pub(super) starts: Vec<u32>,
     /// The items of each visitor, the most popular first, with gaps behind them.
     pub(super) items: Vec<u32>,
     /// Where the visitors of each item start, and the end of the last.
     item_starts: Vec<u32>,
-    visitors_by_item: Vec<u32>,
+    /// Where the items of each visitor start, by item.
+    lists_by_item: Vec<u32>,
     /// How many visitors each item has.
     pub(super) popularity: Vec<u32>,
     /// The code of each label, and its place in the order of ids.
@@ -29,12 +28,11 @@ pub(super) struct Carts {
 impl Carts {
     pub(super) fn new(
         views: Views,
-        visitors: usize,
         ranks: &[u32],
         max_items: usize,
         work: &Work,
     ) -> Result<Self, Halt> {
-        let rows = views.rows;
+        let rows = views.rows();
         if u32::try_from(rows).is_err() {
             let fault = format!(
                 "input 'views' must have fewer than {} rows, got {rows}",
@@ -42,14 +40,18 @@ impl Carts {
             );
             return Err(Halt::Invalid(fault));
         }
-        let held = work.reserve(rows * 4 + visitors * 12 + ranks.len() * 20)?;
+        let visitors = views.ranges().len() << RANGE;
+        let held = work.reserve(rows * 4 + visitors * 8 + ranks.len() * 20)?;
         let (code_of, label_of) = labels(&views, ranks);
-        let starts = group(&views, visitors, work)?;
-        let mut items = vec![0; starts[visitors] as usize];
-        let mut sizes = vec![0; visitors];
-        let mut tallies = in_parts(&starts, &mut items, &mut sizes, work, |part| {
-            part.fill(&views, &label_of, max_items, work)
-        })?;
+        let mut lists = Lists {
+            starts: vec![0; visitors],
+            sizes: vec![0; visitors],
+            items: vec![0; rows],
+        };
+        let mut tallies = on_threads(
+            parts(&views, &mut lists, work.threads()).into_iter(),
+            |part| part.fill(&label_of, max_items, work),
+        )?;
         drop(views);
         let mut total = Tally::new(ranks.len());
         for tally in &mut tallies {
@@ -62,18 +64,12 @@ impl Carts {
         for (item, count) in total.popularity.iter().enumerate() {
             item_starts[item + 1] = item_starts[item] + count;
         }
-        let lists = Lists {
-            starts: &starts,
-            sizes: &sizes,
-            items: &items,
-        };
-        let visitors_by_item = lists.turned(&item_starts, work)?;
+        let lists_by_item = lists.turned(&item_starts, work)?;
         let rank_of = code_of.iter().map(|&code| ranks[code as usize]).collect();
         Ok(Self {
-            starts,
-            items,
+            items: lists.items,
             item_starts,
-            visitors_by_item,
+            lists_by_item,
             popularity: total.popularity,
             code_of,
             rank_of,
@@ -83,20 +79,20 @@ impl Carts {
         })
     }
 
-    pub(super) fn visitors_of(&self, item: u32) -> &[u32] {
+    /// Where the items of each visitor of an item start.
+    pub(super) fn lists_with(&self, item: u32) -> &[u32] {
         let item = item as usize;
         let (start, end) = (self.item_starts[item], self.item_starts[item + 1]);
-        &self.visitors_by_item[start as usize..end as usize]
+        &self.lists_by_item[start as usize..end as usize]
     }
 }
 
 /// Codes by label and labels by code: the items with the most views first, then by id.
 fn labels(rows: &Views, ranks: &[u32]) -> (Vec<u32>, Vec<u32>) {
     let mut views = vec![0_u32; ranks.len()];
-    for &item in rows.blocks.iter().flat_map(|block| &block.items) {
-        if let Some(views) = views.get_mut(item as usize) {
-            *views += 1;
-        }
+    let blocks = rows.ranges().iter().flat_map(Blocks::iter);
+    for &(_, item) in blocks.flatten() {
+        views[item as usize] += 1;
     }
     let mut code_of: Vec<u32> = (0..ranks.len() as u32).collect();
     code_of.sort_unstable_by_key(|&code| (Reverse(views[code as usize]), ranks[code as usize]));
@@ -107,121 +103,75 @@ fn labels(rows: &Views, ranks: &[u32]) -> (Vec<u32>, Vec<u32>) {
     (code_of, label_of)
 }
 
-/// Where the views of each visitor start, and the end of the last.
-fn group(views: &Views, visitors: usize, work: &Work) -> Result<Vec<u32>, Halt> {
-    let mut starts = vec![0_u32; visitors + 1];
-    for block in &views.blocks {
-        work.check()?;
-        for (&visitor, &item) in block.visitors.iter().zip(&block.items) {
-            if visitor != u32::MAX && item != u32::MAX {
-                starts[visitor as usize + 1] += 1;
-            }
-        }
-    }
-    for visitor in 0..visitors {
-        starts[visitor + 1] += starts[visitor];
-    }
-    Ok(starts)
-}
-
-/// The visitors of one thread.
+/// Some ranges of visitors, one a thread.
 struct Part<'a> {
-    first: usize,
-    /// Where the views of each of its visitors start, and the end of the last.
-    starts: &'a [u32],
-    items: &'a mut [u32],
+    ranges: &'a [Blocks],
+    /// Where the first list starts.
+    begin: u32,
+    /// Where the items of each visitor start, how many there are, and they themselves.
+    starts: &'a mut [u32],
     sizes: &'a mut [u32],
+    items: &'a mut [u32],
 }
 
 /// Cuts the visitors into as many parts as there are threads, with about as many views each.
-fn in_parts(
-    starts: &[u32],
-    mut items: &mut [u32],
-    mut sizes: &mut [u32],
-    work: &Work,
-    each: impl Fn(Part<'_>) -> Result<Tally, Halt> + Sync,
-) -> Result<Vec<Tally>, Halt> {
-    let (threads, all) = (work.threads(), items.len());
-    let mut first = 0;
+fn parts<'a>(views: &'a Views, lists: &'a mut Lists, threads: usize) -> Vec<Part<'a>> {
+    let mut starts = lists.starts.as_mut_slice();
+    let mut sizes = lists.sizes.as_mut_slice();
+    let mut items = lists.items.as_mut_slice();
+    let mut ranges = views.ranges();
+    let (mut begin, all) = (0, items.len());
     let mut parts = Vec::with_capacity(threads);
     for thread in 1..=threads {
-        let goal = (all * thread / threads) as u32;
-        let last = if thread == threads {
-            starts.len() - 1
-        } else {
-            starts
-                .partition_point(|&start| start < goal)
-                .min(starts.len() - 1)
-        };
-        let last = last.max(first);
-        let mine = items.split_off_mut(..(starts[last] - starts[first]) as usize);
-        let (Some(items), Some(sizes)) = (mine, sizes.split_off_mut(..last - first)) else {
-            break;
-        };
+        let (mut count, mut rows) = (0, 0);
+        while let Some(range) = ranges.get(count)
+            && (begin + rows) * threads < all * thread
+        {
+            count += 1;
+            rows += range.rows();
+        }
+        let (mine, rest) = ranges.split_at(count);
+        ranges = rest;
         parts.push(Part {
-            first,
-            starts: &starts[first..=last],
-            items,
-            sizes,
+            ranges: mine,
+            begin: begin as u32,
+            starts: starts.split_off_mut(..count << RANGE).unwrap_or_default(),
+            sizes: sizes.split_off_mut(..count << RANGE).unwrap_or_default(),
+            items: items.split_off_mut(..rows).unwrap_or_default(),
         });
-        first = last;
+        begin += rows;
     }
-    on_threads(parts.into_iter(), each)
+    parts
 }
 
 impl Part<'_> {
     /// Collects the items of its visitors, sorted and each once, at the start of the room of each.
-    fn fill(
-        self,
-        views: &Views,
-        label_of: &[u32],
-        max_items: usize,
-        work: &Work,
-    ) -> Result<Tally, Halt> {
-        let Self {
-            first,
-            starts,
-            items,
-            sizes,
-        } = self;
-        let begin = starts[0];
-        let held = work.reserve(sizes.len() * 4)?;
-        for block in &views.blocks {
-            work.check()?;
-            for (&visitor, &code) in block.visitors.iter().zip(&block.items) {
-                // NULL visitors and those of other threads lie outside.
-                let visitor = (visitor as usize).wrapping_sub(first);
-                if let Some(size) = sizes.get_mut(visitor)
-                    && code != u32::MAX
-                {
-                    items[(starts[visitor] - begin + *size) as usize] = label_of[code as usize];
-                    *size += 1;
-                }
-            }
-        }
-        drop(held);
+    fn fill(self, label_of: &[u32], max_items: usize, work: &Work) -> Result<Tally, Halt> {
+        let visitors = 1 << RANGE;
         let mut tally = Tally::new(label_of.len());
-        for (visitor, size) in sizes.iter_mut().enumerate() {
-            if visitor % 65_536 == 0 {
-                work.check()?;
+        let starts = self.starts.chunks_mut(visitors);
+        let lists = starts.zip(self.sizes.chunks_mut(visitors));
+        // All that a range of visitors needs stays in the second cache.
+        let mut start = 0;
+        for (range, (starts, sizes)) in self.ranges.iter().zip(lists) {
+            work.check()?;
+            for &(visitor, _) in range.iter().flatten() {
+                sizes[visitor as usize % visitors] += 1;
             }
-            let start = (starts[visitor] - begin) as usize;
-            let cart = &mut items[start..start + *size as usize];
-            cart.sort_unstable();
-            let different = dedupe(cart);
-            *size = different as u32;
-            match different {
-                0 => {}
-                many if many > max_items => {
-                    tally.left_out += 1;
-                    *size = 0;
-                }
-                _ => {
-                    tally.visitors += 1;
-                    for &item in &cart[..different] {
-                        tally.popularity[item as usize] += 1;
-                    }
-                }
+            for (at, size) in starts.iter_mut().zip(&mut *sizes) {
+                *at = start;
+                start += std::mem::take(size);
+            }
+            for &(visitor, code) in range.iter().flatten() {
+                let visitor = visitor as usize % visitors;
+                let size = &mut sizes[visitor];
+                self.items[(starts[visitor] + *size) as usize] = label_of[code as usize];
+                *size += 1;
+            }
+            for (at, size) in starts.iter_mut().zip(sizes) {
+                let cart = &mut self.items[*at as usize..(*at + *size) as usize];
+                *size = tally.count(cart, max_items);
+                *at += self.begin;
             }
         }
         Ok(tally)
@@ -256,6 +206,21 @@ impl Tally {
         }
     }
 
+    /// Sorts the items of a visitor and counts each once; returns how many there are that count.
+    fn count(&mut self, cart: &mut [u32], max_items: usize) -> u32 {
+        cart.sort_unstable();
+        let different = dedupe(cart);
+        if different > max_items {
+            self.left_out += 1;
+            return 0;
+        }
+        self.visitors += u64::from(different > 0);
+        for &item in &cart[..different] {
+            self.popularity[item as usize] += 1;
+        }
+        different as u32
+    }
+
     fn add(&mut self, other: &Self) {
         for (count, other) in self.popularity.iter_mut().zip(&other.popularity) {
             *count += other;
@@ -266,18 +231,18 @@ impl Tally {
 }
 
 /// The items of all visitors.
-struct Lists<'a> {
-    starts: &'a [u32],
-    sizes: &'a [u32],
-    items: &'a [u32],
+struct Lists {
+    starts: Vec<u32>,
+    sizes: Vec<u32>,
+    items: Vec<u32>,
 }
 
-impl Lists<'_> {
-    /// The visitors of each item, in order. Each thread takes items with about as many views.
+impl Lists {
+    /// For each item the lists that it stands in, in order. Each thread takes items with about as many views.
     fn turned(&self, item_starts: &[u32], work: &Work) -> Result<Vec<u32>, Halt> {
         let all = item_starts.last().copied().unwrap_or(0);
-        let mut visitors = vec![0_u32; all as usize];
-        let mut rest = visitors.as_mut_slice();
+        let mut lists = vec![0_u32; all as usize];
+        let mut rest = lists.as_mut_slice();
         let mut first = 0;
         let mut parts = Vec::with_capacity(work.threads());
         for thread in 1..=work.threads() as u64 {
@@ -298,16 +263,17 @@ impl Lists<'_> {
                 if visitor % 65_536 == 0 {
                     work.check()?;
                 }
-                let start = self.starts[visitor] as usize;
-                for &item in &self.items[start..start + self.sizes[visitor] as usize] {
+                let start = self.starts[visitor];
+                let end = start + self.sizes[visitor];
+                for &item in &self.items[start as usize..end as usize] {
                     if let Some(place) = places.get_mut(item.wrapping_sub(range.start) as usize) {
-                        mine[(*place - begin) as usize] = visitor as u32;
+                        mine[(*place - begin) as usize] = start;
                         *place += 1;
                     }
                 }
             }
             Ok(())
         })?;
-        Ok(visitors)
+        Ok(lists)
     }
 }

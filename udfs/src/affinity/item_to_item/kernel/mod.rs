@@ -9,14 +9,16 @@
 
 mod best;
 mod carts;
+mod views;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::evidence::root_llr::signed_root;
 use crate::relation::threads::on_threads;
-use crate::relation::work::{Halt, Held, Work};
+use crate::relation::work::{Halt, Work};
 use best::{Best, Candidate};
 use carts::Carts;
+pub(crate) use views::Views;
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -38,43 +40,6 @@ pub(crate) enum Measure {
     Conditional,
 }
 
-/// Who looked at what, in codes; [`u32::MAX`] is a NULL. Kept in blocks, so that it grows without being moved and
-/// without spare room.
-#[derive(Default)]
-pub(crate) struct Views {
-    blocks: Vec<Block>,
-    rows: usize,
-    held: Vec<Held>,
-}
-
-/// Visitors and items of some rows.
-#[derive(Default)]
-pub(crate) struct Block {
-    pub(crate) visitors: Vec<u32>,
-    pub(crate) items: Vec<u32>,
-}
-
-/// Rows of a block.
-const BLOCK: usize = 1 << 18;
-
-impl Views {
-    /// Where so many more rows are to be appended.
-    pub(crate) fn room(&mut self, rows: usize, work: &Work) -> Result<&mut Block, Halt> {
-        self.rows += rows;
-        let full = |block: &Block| block.visitors.len() + rows > block.visitors.capacity();
-        if self.blocks.last().is_none_or(full) {
-            let capacity = rows.max(BLOCK);
-            self.held.push(work.reserve(capacity * 8)?);
-            self.blocks.push(Block {
-                visitors: Vec::with_capacity(capacity),
-                items: Vec::with_capacity(capacity),
-            });
-        }
-        let last = self.blocks.len() - 1;
-        Ok(&mut self.blocks[last])
-    }
-}
-
 /// The best others of each item, in the order of the items' ids, best first.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Neighbours {
@@ -89,21 +54,19 @@ pub(crate) struct Neighbours {
 /// when it comes to the items with the most visitors.
 const SHARE: usize = 8;
 
-/// The neighbours of all items. `ranks` is the place of each item code in the order of ids; visitor codes are below
-/// `visitors`.
+/// The neighbours of all items. `ranks` is the place of each item code in the order of ids.
 pub(crate) fn item_to_item(
     views: Views,
-    visitors: usize,
     ranks: &[u32],
     options: &Options,
     work: &Work,
 ) -> Result<Neighbours, Halt> {
-    let carts = Carts::new(views, visitors, ranks, options.max_items, work)?;
+    let carts = Carts::new(views, ranks, options.max_items, work)?;
     work.count_left_out(carts.left_out);
     let next = AtomicUsize::new(0);
     work.expect_steps(ranks.len().div_ceil(SHARE));
     let bests = on_threads(0..work.threads(), |_| count(&carts, &next, options, work))?;
-    merge(bests, &carts, ranks.len(), options.k, work)
+    merge(&bests, &carts, ranks.len(), options.k, work)
 }
 
 /// Counts the pairs of the items that this thread gets, and offers each to both of its items.
@@ -113,9 +76,10 @@ pub(crate) fn item_to_item(
 fn count(carts: &Carts, next: &AtomicUsize, options: &Options, work: &Work) -> Result<Best, Halt> {
     let items = carts.popularity.len();
     let _held = work.reserve(items * 8)?;
-    let mut best = Best::new(items, options.k, work)?;
+    let mut best = Best::new(carts, options, work)?;
     let mut counts = vec![0_u32; items];
-    let mut touched = Vec::new();
+    // One more than there are: what is written last may not count.
+    let mut touched = vec![0_u32; items + 1];
     let all = carts.visitors as f64;
     loop {
         let first = next.fetch_add(SHARE, Ordering::Relaxed);
@@ -124,11 +88,17 @@ fn count(carts: &Carts, next: &AtomicUsize, options: &Options, work: &Work) -> R
         }
         for item in (items.saturating_sub(first + SHARE)..items - first).rev() {
             work.check()?;
-            add_up(carts, item as u32, &mut counts, &mut touched);
+            let pairs = add_up(carts, item as u32, &mut counts, &mut touched);
             let a = f64::from(carts.popularity[item]);
-            for &other in &touched {
+            let item = item as u32;
+            let mut pruned = 0;
+            for &other in &touched[..pairs] {
                 let support = std::mem::take(&mut counts[other as usize]);
                 if u64::from(support) < options.min_support {
+                    continue;
+                }
+                if !best.may_admit(item, other, support) {
+                    pruned += 1;
                     continue;
                 }
                 let b = f64::from(carts.popularity[other as usize]);
@@ -137,36 +107,27 @@ fn count(carts: &Carts, next: &AtomicUsize, options: &Options, work: &Work) -> R
                     Measure::Conditional => options.measure.score(f64::from(support), b, a, all),
                     _ => score,
                 };
-                let item = item as u32;
                 let candidate = |score, other| Candidate {
                     score,
                     support,
                     other,
                 };
-                if best.admits(item, score) {
-                    best.push(item, candidate(score, other), carts)?;
-                }
-                if best.admits(other, back) {
-                    best.push(other, candidate(back, item), carts)?;
-                }
+                best.offer(item, candidate(score, other), carts)?;
+                best.offer(other, candidate(back, item), carts)?;
             }
-            work.count_scored(touched.len() as u64);
-            touched.clear();
+            work.count_pruned(pruned);
+            work.count_scored(pairs as u64 - pruned);
         }
         work.done_steps(1);
     }
 }
 
-/// Counts the visitors that an item shares with each more popular one.
-fn add_up(carts: &Carts, item: u32, counts: &mut [u32], touched: &mut Vec<u32>) {
-    for visitors in carts.visitors_of(item).chunks(16) {
+/// Counts the visitors that an item shares with each more popular one; returns how many such items there are.
+fn add_up(carts: &Carts, item: u32, counts: &mut [u32], touched: &mut [u32]) -> usize {
+    let mut pairs = 0;
+    for starts in carts.lists_with(item).chunks(16) {
         // First only the starts of some lists: these reads do not wait for each other, and the lists are on their way
         // from memory when they are walked.
-        let mut starts = [0_u32; 16];
-        for (start, &visitor) in starts.iter_mut().zip(visitors) {
-            *start = carts.starts[visitor as usize];
-        }
-        let starts = &starts[..visitors.len()];
         let fetched = starts
             .iter()
             .fold(0, |all, &start| all ^ carts.items[start as usize]);
@@ -178,46 +139,60 @@ fn add_up(carts: &Carts, item: u32, counts: &mut [u32], touched: &mut Vec<u32>) 
                 .take_while(|other| **other != item)
             {
                 let count = &mut counts[other as usize];
-                if *count == 0 {
-                    touched.push(other);
-                }
+                // Without a branch, which would be mispredicted often.
+                touched[pairs] = other;
+                pairs += usize::from(*count == 0);
                 *count += 1;
             }
         }
     }
+    pairs
 }
 
 /// Joins what the threads found, in the order of ids.
 fn merge(
-    mut bests: Vec<Best>,
+    bests: &[Best],
     carts: &Carts,
     codes: usize,
     k: usize,
     work: &Work,
 ) -> Result<Neighbours, Halt> {
     let most: usize = bests.iter().map(Best::len).sum();
-    let _held = work.reserve(most.min(carts.popularity.len() * k) * 24 + codes * 4)?;
+    let _held = work.reserve(most.min(carts.popularity.len() * k) * 48 + codes * 4)?;
     let mut label_at = vec![u32::MAX; codes];
     for (label, &rank) in carts.rank_of.iter().enumerate() {
         label_at[rank as usize] = label as u32;
     }
-    let mut found = Neighbours::default();
-    let mut candidates = Vec::new();
-    for label in label_at.into_iter().filter(|label| *label != u32::MAX) {
-        work.check()?;
-        for best in &mut bests {
-            candidates.append(best.of(label));
+    label_at.retain(|label| *label != u32::MAX);
+    let parts = label_at.chunks(label_at.len().div_ceil(work.threads()).max(1));
+    let parts = on_threads(parts, |labels| {
+        let mut found = Neighbours::default();
+        let mut candidates = Vec::new();
+        for &label in labels {
+            work.check()?;
+            for best in bests {
+                candidates.extend_from_slice(best.of(label));
+            }
+            candidates.sort_unstable_by(|a, b| b.cmp(a, carts));
+            for (place, candidate) in candidates.drain(..).enumerate().take(k) {
+                found.item.push(carts.code_of[label as usize]);
+                found.other.push(carts.code_of[candidate.other as usize]);
+                found.score.push(candidate.score);
+                found.support.push(candidate.support);
+                found.rank.push(place as u32 + 1);
+            }
         }
-        candidates.sort_unstable_by(|a, b| b.cmp(a, carts));
-        for (place, candidate) in candidates.drain(..).enumerate().take(k) {
-            found.item.push(carts.code_of[label as usize]);
-            found.other.push(carts.code_of[candidate.other as usize]);
-            found.score.push(candidate.score);
-            found.support.push(candidate.support);
-            found.rank.push(place as u32 + 1);
-        }
-    }
-    Ok(found)
+        Ok(found)
+    });
+    let joined = parts?.into_iter().reduce(|mut all, mut part| {
+        all.item.append(&mut part.item);
+        all.other.append(&mut part.other);
+        all.score.append(&mut part.score);
+        all.support.append(&mut part.support);
+        all.rank.append(&mut part.rank);
+        all
+    });
+    Ok(joined.unwrap_or_default())
 }
 
 impl Measure {
@@ -233,6 +208,19 @@ impl Measure {
             "llr" => Self::Llr,
             "conditional" => Self::Conditional,
             _ => Self::Cosine,
+        }
+    }
+
+    /// What a number of shared visitors, times this of both items, is at least as much as a score in either direction;
+    /// infinite where there is no such number.
+    fn scale(self, popularity: u32, all: u64) -> f64 {
+        let popularity = f64::from(popularity);
+        match self {
+            Self::Count => 1.0,
+            // a + b − both is at least the larger of a and b, and so at least √(a·b).
+            Self::Cosine | Self::Jaccard => 1.0 / popularity.sqrt(),
+            Self::Lift => (all as f64).sqrt() / popularity,
+            Self::Llr | Self::Conditional => f64::INFINITY,
         }
     }
 

@@ -33,23 +33,17 @@ fn rows(found: &Neighbours) -> Vec<Row> {
 }
 
 fn run(views: &[(u32, u32)], ranks: &[u32], options: Options, threads: usize) -> Vec<Row> {
-    let visitors = views
-        .iter()
-        .map(|view| view.0)
-        .filter(|code| *code != u32::MAX);
-    let visitors = visitors.max().map_or(0, |most| most as usize + 1);
     let work = Work::unlimited(threads);
     let views = views_of(views, &work);
-    rows(&item_to_item(views, visitors, ranks, &options, &work).unwrap())
+    rows(&item_to_item(views, ranks, &options, &work).unwrap())
 }
 
 /// Some rows at a time.
 fn views_of(rows: &[(u32, u32)], work: &Work) -> Views {
     let mut views = Views::default();
     for rows in rows.chunks(7) {
-        let block = views.room(rows.len(), work).unwrap();
-        block.visitors.extend(rows.iter().map(|row| row.0));
-        block.items.extend(rows.iter().map(|row| row.1));
+        let (visitors, items): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
+        views.push(&visitors, &items, work).unwrap();
     }
     views
 }
@@ -134,7 +128,7 @@ fn without_memory_it_says_so() {
     let refuse = |_| Err("no bytes left".to_owned());
     let stop = Arc::new(AtomicBool::new(false));
     let work = Work::new(2, stop, Box::new(refuse), Box::new(|_| ()));
-    let halt = item_to_item(views, 1, &[0, 1], &COUNTED, &work).unwrap_err();
+    let halt = item_to_item(views, &[0, 1], &COUNTED, &work).unwrap_err();
     assert_eq!(halt, Halt::Memory("no bytes left".to_owned()));
 }
 
@@ -143,6 +137,6 @@ fn it_ends_when_nobody_waits() {
     let views = views_of(&[(0, 0), (0, 1)], &Work::unlimited(1));
     let stopped = Arc::new(AtomicBool::new(true));
     let work = Work::new(2, stopped, Box::new(|_| Ok(())), Box::new(|_| ()));
-    let halt = item_to_item(views, 1, &[0, 1], &COUNTED, &work).unwrap_err();
+    let halt = item_to_item(views, &[0, 1], &COUNTED, &work).unwrap_err();
     assert_eq!(halt, Halt::Cancelled);
 }

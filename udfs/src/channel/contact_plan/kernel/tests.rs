@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::hulls::Hulls;
 use super::*;
 
 /// A candidate: person, channel, cost in micro-euros or [`BARRED`], value.
@@ -73,6 +74,61 @@ fn candidates() -> impl Strategy<Value = (u32, Vec<Candidate>)> {
 
 fn quotas() -> impl Strategy<Value = Vec<Option<u64>>> {
     proptest::collection::vec(proptest::option::weighted(0.4, 0_u64..4), CHANNELS)
+}
+
+/// Many persons with costs and values that look random.
+fn crowd(persons: u32) -> Vec<Candidate> {
+    let mut state = 1_u64;
+    let mut random = |below: u64| {
+        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+        (state >> 33) % below
+    };
+    let rows =
+        (0..persons).flat_map(|person| (0..CHANNELS as u32).map(move |channel| (person, channel)));
+    rows.map(|(person, channel)| {
+        let cost = random(10_u64.pow(2 + 2 * channel)) as i64;
+        (person, channel, cost, random(1 << 20) as f64 / 1024.0)
+    })
+    .collect()
+}
+
+#[test]
+fn a_crowd_is_planned_like_its_sorted_steps_on_any_number_of_threads() {
+    // More than fit one share, and more steps than are selected from at once.
+    let persons = 40_000;
+    let rows = crowd(persons);
+    let market = market(&rows, persons, vec![None; CHANNELS]);
+    let work = Work::unlimited(1);
+    let mut hulls = Hulls::new(&market, &work).unwrap();
+    hulls.climb(&market, &[0.0; CHANNELS], &work).unwrap();
+    let mut steps: Vec<_> = hulls.steps(0..usize::MAX).collect();
+    assert!(steps.len() > 1 << 16, "{}", steps.len());
+    steps.sort_by(hulls::Step::order);
+    for budget in [0_i128, 1, 1_000_000, 70_000_000, 3_000_000_000, i128::MAX] {
+        let cut = hulls.cut(budget, &work).unwrap();
+        let mut spent = 0;
+        let fits = |step: &&hulls::Step| {
+            let next = spent + i128::from(step.cost);
+            let fits = next <= budget;
+            spent = if fits { next } else { spent };
+            fits
+        };
+        let paid = steps.iter().take_while(fits).count();
+        assert_eq!(
+            cut.first_out.map(|step| step.to),
+            steps.get(paid).map(|step| step.to)
+        );
+        assert_eq!(cut.spent, spent, "budget {budget}");
+
+        let alone = market.plan(budget, &work).unwrap();
+        let (contacts, _held) = market.contacts(&alone, &work).unwrap();
+        for threads in [2, 3, 7] {
+            let work = Work::unlimited(threads);
+            let plan = market.plan(budget, &work).unwrap();
+            assert_eq!(plan, alone, "{threads} threads");
+            assert_eq!(market.contacts(&plan, &work).unwrap().0, contacts);
+        }
+    }
 }
 
 proptest! {

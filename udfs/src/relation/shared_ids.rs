@@ -7,13 +7,13 @@ use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::{Result, exec_datafusion_err, plan_err};
 
+use super::Relation;
+use super::ids::Ids;
 use crate::common::kinds::is_text;
-use crate::relation::Relation;
-use crate::relation::ids::Ids;
 
 /// The ids and their codes: the same id has the same code, whichever text encoding or integer type its column has.
 #[derive(Debug)]
-pub(super) struct SharedIds {
+pub(crate) struct SharedIds {
     function: &'static str,
     ids: Ids,
     /// Integers of different types are compared as signed ones.
@@ -21,10 +21,10 @@ pub(super) struct SharedIds {
 }
 
 /// A column, as the numbers of its input and of its place there.
-pub(super) type Place = (usize, usize);
+pub(crate) type Place = (usize, usize);
 
 /// Fails unless the columns at these places are all text, or all integers.
-pub(super) fn one_kind(
+pub(crate) fn one_kind(
     function: &dyn Relation,
     schemas: &[SchemaRef],
     places: &[Place],
@@ -63,7 +63,7 @@ fn kind(data_type: &DataType) -> &'static str {
 
 impl SharedIds {
     /// For the columns at these places, which are of one kind.
-    pub(super) fn new(function: &'static str, schemas: &[SchemaRef], places: &[Place]) -> Self {
+    pub(crate) fn new(function: &'static str, schemas: &[SchemaRef], places: &[Place]) -> Self {
         let mut types = places
             .iter()
             .map(|&(input, column)| schemas[input].field(column).data_type());
@@ -78,12 +78,12 @@ impl SharedIds {
     }
 
     /// The ids themselves.
-    pub(super) fn ids(&self) -> &Ids {
+    pub(crate) fn ids(&self) -> &Ids {
         &self.ids
     }
 
     /// Appends the code of every row; unknown ids get new codes.
-    pub(super) fn encode(
+    pub(crate) fn encode(
         &mut self,
         batch: &RecordBatch,
         column: usize,
@@ -94,7 +94,7 @@ impl SharedIds {
     }
 
     /// Appends the code of every row; unknown ids get that of a NULL.
-    pub(super) fn find(
+    pub(crate) fn find(
         &mut self,
         batch: &RecordBatch,
         column: usize,
@@ -105,7 +105,7 @@ impl SharedIds {
     }
 
     /// The ids of these codes, in the type of a column that had them.
-    pub(super) fn decode(&self, codes: &[u32], data_type: &DataType) -> Result<ArrayRef> {
+    pub(crate) fn decode(&self, codes: &[u32], data_type: &DataType) -> Result<ArrayRef> {
         Ok(cast(&self.ids.decode(codes)?, data_type)?)
     }
 
