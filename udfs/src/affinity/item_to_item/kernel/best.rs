@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use super::Options;
-use super::carts::Carts;
 use crate::relation::work::{Halt, Held, Work};
 
 /// Another item, by its label.
@@ -15,9 +14,9 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    /// By score, then support, then the smaller id.
-    pub(super) fn cmp(&self, other: &Self, carts: &Carts) -> Ordering {
-        let rank = |candidate: &Self| carts.rank_of[candidate.other as usize];
+    /// By score, then support, then the smaller id: the place of each label in the order of ids is given.
+    pub(super) fn cmp(&self, other: &Self, rank_of: &[u32]) -> Ordering {
+        let rank = |candidate: &Self| rank_of[candidate.other as usize];
         self.score
             .total_cmp(&other.score)
             .then(self.support.cmp(&other.support))
@@ -37,7 +36,12 @@ pub(super) struct Best {
     /// The score that a candidate must have at least to be among the best.
     bars: Vec<f64>,
     held: Held,
+    /// Bytes that are held and not used.
+    spare: usize,
 }
+
+/// Bytes that are asked for at once.
+const AHEAD: usize = 1 << 16;
 
 /// What is looked at for each pair of an item.
 #[derive(Debug, Clone, Copy)]
@@ -52,20 +56,27 @@ struct Sieve {
 const ROUNDING: f64 = 1e-6;
 
 impl Best {
-    pub(super) fn new(carts: &Carts, options: &Options, work: &Work) -> Result<Self, Halt> {
-        let items = carts.popularity.len();
+    /// For items of this popularity, seen by so many visitors in all.
+    pub(super) fn new(
+        popularity: &[u32],
+        visitors: u64,
+        options: &Options,
+        work: &Work,
+    ) -> Result<Self, Halt> {
+        let items = popularity.len();
         let bytes = size_of::<Vec<Candidate>>() + size_of::<Sieve>() + 8;
         let held = work.reserve(items * bytes)?;
         let sieve = |&popularity: &u32| Sieve {
-            scale: (options.measure.scale(popularity, carts.visitors) * (1.0 + ROUNDING)) as f32,
+            scale: (options.measure.scale(popularity, visitors) * (1.0 + ROUNDING)) as f32,
             bar: f32::NEG_INFINITY,
         };
         Ok(Self {
             k: options.k,
             candidates: vec![Vec::new(); items],
-            sieve: carts.popularity.iter().map(sieve).collect(),
+            sieve: popularity.iter().map(sieve).collect(),
             bars: vec![f64::NEG_INFINITY; items],
             held,
+            spare: 0,
         })
     }
 
@@ -92,29 +103,36 @@ impl Best {
         &mut self,
         item: u32,
         candidate: Candidate,
-        carts: &Carts,
+        rank_of: &[u32],
     ) -> Result<(), Halt> {
         if candidate.score < self.bars[item as usize] {
             return Ok(());
         }
-        self.push(item, candidate, carts)
+        self.push(item, candidate, rank_of)
     }
 
     #[inline(never)]
-    fn push(&mut self, item: u32, candidate: Candidate, carts: &Carts) -> Result<(), Halt> {
+    fn push(&mut self, item: u32, candidate: Candidate, rank_of: &[u32]) -> Result<(), Halt> {
         let item = item as usize;
         let candidates = &mut self.candidates[item];
         if candidates.len() == candidates.capacity() {
             let most = self.k.saturating_mul(2);
             if candidates.len() == most {
-                candidates.select_nth_unstable_by(self.k - 1, |a, b| b.cmp(a, carts));
+                candidates.select_nth_unstable_by(self.k - 1, |a, b| b.cmp(a, rank_of));
                 candidates.truncate(self.k);
                 let bar = candidates[self.k - 1].score;
                 self.bars[item] = bar;
                 self.sieve[item].bar = (bar * (1.0 - ROUNDING)) as f32;
             } else {
-                let more = candidates.len().max(4).min(most - candidates.len());
-                self.held.grow(more * size_of::<Candidate>())?;
+                let more = (3 * candidates.len()).max(8).min(most - candidates.len());
+                let bytes = more * size_of::<Candidate>();
+                if bytes > self.spare {
+                    // Seldom: all threads ask the same pool.
+                    let ahead = bytes.max(AHEAD);
+                    self.held.grow(ahead)?;
+                    self.spare += ahead;
+                }
+                self.spare -= bytes;
                 candidates.reserve_exact(more);
             }
         }

@@ -6,10 +6,20 @@ use super::views::{Blocks, RANGE, Views};
 use crate::relation::threads::on_threads;
 use crate::relation::work::{Halt, Held, Work};
 
-/// What each visitor looked at and who looked at each item, every view once. Items go by labels: 0 is the most popular.
-pub(super) struct Carts {
+/// The number of an item by popularity: 0 is the most popular. As narrow as can be, for the lists of the visitors are read
+/// in no order, and what part of them the caches hold decides.
+pub(super) trait Label:
+    Copy + Ord + Default + Into<u32> + TryFrom<u32> + Send + Sync
+{
+}
+
+impl Label for u16 {}
+impl Label for u32 {}
+
+/// What each visitor looked at and who looked at each item, every view once.
+pub(super) struct Carts<L> {
     /// The items of each visitor, the most popular first, with gaps behind them.
-    pub(super) items: Vec<u32>,
+    pub(super) items: Vec<L>,
     /// Where the visitors of each item start, and the end of the last.
     item_starts: Vec<u32>,
     /// Where the items of each visitor start, by item.
@@ -25,7 +35,7 @@ pub(super) struct Carts {
     _held: [Held; 2],
 }
 
-impl Carts {
+impl<L: Label> Carts<L> {
     pub(super) fn new(
         views: Views,
         ranks: &[u32],
@@ -41,12 +51,12 @@ impl Carts {
             return Err(Halt::Invalid(fault));
         }
         let visitors = views.ranges().len() << RANGE;
-        let held = work.reserve(rows * 4 + visitors * 8 + ranks.len() * 20)?;
+        let held = work.reserve(rows * size_of::<L>() + visitors * 8 + ranks.len() * 20)?;
         let (code_of, label_of) = labels(&views, ranks);
         let mut lists = Lists {
             starts: vec![0; visitors],
             sizes: vec![0; visitors],
-            items: vec![0; rows],
+            items: vec![L::default(); rows],
         };
         let mut tallies = on_threads(
             parts(&views, &mut lists, work.threads()).into_iter(),
@@ -88,7 +98,7 @@ impl Carts {
 }
 
 /// Codes by label and labels by code: the items with the most views first, then by id.
-fn labels(rows: &Views, ranks: &[u32]) -> (Vec<u32>, Vec<u32>) {
+fn labels<L: Label>(rows: &Views, ranks: &[u32]) -> (Vec<u32>, Vec<L>) {
     let mut views = vec![0_u32; ranks.len()];
     let blocks = rows.ranges().iter().flat_map(Blocks::iter);
     for &(_, item) in blocks.flatten() {
@@ -96,26 +106,27 @@ fn labels(rows: &Views, ranks: &[u32]) -> (Vec<u32>, Vec<u32>) {
     }
     let mut code_of: Vec<u32> = (0..ranks.len() as u32).collect();
     code_of.sort_unstable_by_key(|&code| (Reverse(views[code as usize]), ranks[code as usize]));
-    let mut label_of = vec![0; ranks.len()];
-    for (label, &code) in code_of.iter().enumerate() {
-        label_of[code as usize] = label as u32;
+    let mut label_of = vec![L::default(); ranks.len()];
+    for (label, &code) in (0..).zip(&code_of) {
+        // The caller chose a type that is wide enough.
+        label_of[code as usize] = L::try_from(label).unwrap_or_default();
     }
     (code_of, label_of)
 }
 
 /// Some ranges of visitors, one a thread.
-struct Part<'a> {
+struct Part<'a, L> {
     ranges: &'a [Blocks],
     /// Where the first list starts.
     begin: u32,
     /// Where the items of each visitor start, how many there are, and they themselves.
     starts: &'a mut [u32],
     sizes: &'a mut [u32],
-    items: &'a mut [u32],
+    items: &'a mut [L],
 }
 
 /// Cuts the visitors into as many parts as there are threads, with about as many views each.
-fn parts<'a>(views: &'a Views, lists: &'a mut Lists, threads: usize) -> Vec<Part<'a>> {
+fn parts<'a, L>(views: &'a Views, lists: &'a mut Lists<L>, threads: usize) -> Vec<Part<'a, L>> {
     let mut starts = lists.starts.as_mut_slice();
     let mut sizes = lists.sizes.as_mut_slice();
     let mut items = lists.items.as_mut_slice();
@@ -144,9 +155,9 @@ fn parts<'a>(views: &'a Views, lists: &'a mut Lists, threads: usize) -> Vec<Part
     parts
 }
 
-impl Part<'_> {
+impl<L: Label> Part<'_, L> {
     /// Collects the items of its visitors, sorted and each once, at the start of the room of each.
-    fn fill(self, label_of: &[u32], max_items: usize, work: &Work) -> Result<Tally, Halt> {
+    fn fill(self, label_of: &[L], max_items: usize, work: &Work) -> Result<Tally, Halt> {
         let visitors = 1 << RANGE;
         let mut tally = Tally::new(label_of.len());
         let starts = self.starts.chunks_mut(visitors);
@@ -179,7 +190,7 @@ impl Part<'_> {
 }
 
 /// Moves each different item of a sorted list to its front; returns how many there are.
-fn dedupe(list: &mut [u32]) -> usize {
+fn dedupe<L: Label>(list: &mut [L]) -> usize {
     let mut kept = 0;
     for place in 0..list.len() {
         if kept == 0 || list[kept - 1] != list[place] {
@@ -207,7 +218,7 @@ impl Tally {
     }
 
     /// Sorts the items of a visitor and counts each once; returns how many there are that count.
-    fn count(&mut self, cart: &mut [u32], max_items: usize) -> u32 {
+    fn count<L: Label>(&mut self, cart: &mut [L], max_items: usize) -> u32 {
         cart.sort_unstable();
         let different = dedupe(cart);
         if different > max_items {
@@ -216,7 +227,7 @@ impl Tally {
         }
         self.visitors += u64::from(different > 0);
         for &item in &cart[..different] {
-            self.popularity[item as usize] += 1;
+            self.popularity[item.into() as usize] += 1;
         }
         different as u32
     }
@@ -231,13 +242,13 @@ impl Tally {
 }
 
 /// The items of all visitors.
-struct Lists {
+struct Lists<L> {
     starts: Vec<u32>,
     sizes: Vec<u32>,
-    items: Vec<u32>,
+    items: Vec<L>,
 }
 
-impl Lists {
+impl<L: Label> Lists<L> {
     /// For each item the lists that it stands in, in order. Each thread takes items with about as many views.
     fn turned(&self, item_starts: &[u32], work: &Work) -> Result<Vec<u32>, Halt> {
         let all = item_starts.last().copied().unwrap_or(0);
@@ -266,7 +277,9 @@ impl Lists {
                 let start = self.starts[visitor];
                 let end = start + self.sizes[visitor];
                 for &item in &self.items[start as usize..end as usize] {
-                    if let Some(place) = places.get_mut(item.wrapping_sub(range.start) as usize) {
+                    if let Some(place) =
+                        places.get_mut(item.into().wrapping_sub(range.start) as usize)
+                    {
                         mine[(*place - begin) as usize] = start;
                         *place += 1;
                     }

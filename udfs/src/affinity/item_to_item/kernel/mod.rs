@@ -17,7 +17,7 @@ use crate::evidence::root_llr::signed_root;
 use crate::relation::threads::on_threads;
 use crate::relation::work::{Halt, Work};
 use best::{Best, Candidate};
-use carts::Carts;
+use carts::{Carts, Label};
 pub(crate) use views::Views;
 
 /// What is wanted.
@@ -61,7 +61,20 @@ pub(crate) fn item_to_item(
     options: &Options,
     work: &Work,
 ) -> Result<Neighbours, Halt> {
-    let carts = Carts::new(views, ranks, options.max_items, work)?;
+    if ranks.len() <= 1 << 16 {
+        with_labels::<u16>(views, ranks, options, work)
+    } else {
+        with_labels::<u32>(views, ranks, options, work)
+    }
+}
+
+fn with_labels<L: Label>(
+    views: Views,
+    ranks: &[u32],
+    options: &Options,
+    work: &Work,
+) -> Result<Neighbours, Halt> {
+    let carts: Carts<L> = Carts::new(views, ranks, options.max_items, work)?;
     work.count_left_out(carts.left_out);
     let next = AtomicUsize::new(0);
     work.expect_steps(ranks.len().div_ceil(SHARE));
@@ -73,10 +86,15 @@ pub(crate) fn item_to_item(
 ///
 /// The least popular items come first. Most pairs share one visitor, and then the less popular partner is the nearer
 /// one: in this order the best come early, and few of the later ones pass the bar.
-fn count(carts: &Carts, next: &AtomicUsize, options: &Options, work: &Work) -> Result<Best, Halt> {
+fn count<L: Label>(
+    carts: &Carts<L>,
+    next: &AtomicUsize,
+    options: &Options,
+    work: &Work,
+) -> Result<Best, Halt> {
     let items = carts.popularity.len();
     let _held = work.reserve(items * 8)?;
-    let mut best = Best::new(carts, options, work)?;
+    let mut best = Best::new(&carts.popularity, carts.visitors, options, work)?;
     let mut counts = vec![0_u32; items];
     // One more than there are: what is written last may not count.
     let mut touched = vec![0_u32; items + 1];
@@ -112,8 +130,8 @@ fn count(carts: &Carts, next: &AtomicUsize, options: &Options, work: &Work) -> R
                     support,
                     other,
                 };
-                best.offer(item, candidate(score, other), carts)?;
-                best.offer(other, candidate(back, item), carts)?;
+                best.offer(item, candidate(score, other), &carts.rank_of)?;
+                best.offer(other, candidate(back, item), &carts.rank_of)?;
             }
             work.count_pruned(pruned);
             work.count_scored(pairs as u64 - pruned);
@@ -123,21 +141,20 @@ fn count(carts: &Carts, next: &AtomicUsize, options: &Options, work: &Work) -> R
 }
 
 /// Counts the visitors that an item shares with each more popular one; returns how many such items there are.
-fn add_up(carts: &Carts, item: u32, counts: &mut [u32], touched: &mut [u32]) -> usize {
+fn add_up<L: Label>(carts: &Carts<L>, item: u32, counts: &mut [u32], touched: &mut [u32]) -> usize {
     let mut pairs = 0;
     for starts in carts.lists_with(item).chunks(16) {
         // First only the starts of some lists: these reads do not wait for each other, and the lists are on their way
         // from memory when they are walked.
         let fetched = starts
             .iter()
-            .fold(0, |all, &start| all ^ carts.items[start as usize]);
+            .fold(0, |all, &start| all ^ carts.items[start as usize].into());
         std::hint::black_box(fetched);
         for &start in starts {
             // The item itself ends the part of the list that is more popular.
-            for &other in carts.items[start as usize..]
-                .iter()
-                .take_while(|other| **other != item)
-            {
+            let list = carts.items[start as usize..].iter();
+            let list = list.map(|&other| other.into());
+            for other in list.take_while(|other| *other != item) {
                 let count = &mut counts[other as usize];
                 // Without a branch, which would be mispredicted often.
                 touched[pairs] = other;
@@ -150,9 +167,9 @@ fn add_up(carts: &Carts, item: u32, counts: &mut [u32], touched: &mut [u32]) -> 
 }
 
 /// Joins what the threads found, in the order of ids.
-fn merge(
+fn merge<L: Label>(
     bests: &[Best],
-    carts: &Carts,
+    carts: &Carts<L>,
     codes: usize,
     k: usize,
     work: &Work,
@@ -173,7 +190,7 @@ fn merge(
             for best in bests {
                 candidates.extend_from_slice(best.of(label));
             }
-            candidates.sort_unstable_by(|a, b| b.cmp(a, carts));
+            candidates.sort_unstable_by(|a, b| b.cmp(a, &carts.rank_of));
             for (place, candidate) in candidates.drain(..).enumerate().take(k) {
                 found.item.push(carts.code_of[label as usize]);
                 found.other.push(carts.code_of[candidate.other as usize]);

@@ -112,6 +112,10 @@ proptest! {
         let mut turned = views.clone();
         turned.rotate_left(turn.min(views.len()));
         prop_assert_eq!(&run(&turned, &ranks, options, 3), &expected);
+        // The same with the wider labels of large catalogues.
+        let work = Work::unlimited(2);
+        let wide = with_labels::<u32>(views_of(&views, &work), &ranks, &options, &work).unwrap();
+        prop_assert_eq!(&rows(&wide), &expected);
     }
 }
 
