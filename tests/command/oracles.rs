@@ -1,4 +1,5 @@
-//! Our figures against those of `SciPy`, scikit-learn and DuckDB, in an environment that this test makes itself.
+//! Our figures against those of `SciPy`, scikit-learn, DuckDB and `ClickHouse`, in environments that these tests make
+//! themselves.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -47,5 +48,29 @@ fn other_libraries_give_the_same_figures() {
         "recommend",
     ] {
         assert!(agreed.contains(function), "{function} among {agreed:?}");
+    }
+}
+
+#[test]
+fn clickhouse_says_the_same_of_clickstreams() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = Command::new(crate::tools::clickhouse())
+        .arg(root().join("tests/command/clickhouse.py"))
+        .arg(env!("CARGO_BIN_EXE_jumeau"))
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let agreed = String::from_utf8_lossy(&asked.stdout);
+    let failed = String::from_utf8_lossy(&asked.stderr);
+    assert!(asked.status.success(), "{agreed}{failed}");
+    // All 16 combinations of modes with three windows each, seven patterns twice, and retention.
+    for (function, questions) in [
+        ("window_funnel ", 48),
+        ("sequence_match ", 7),
+        ("sequence_count ", 7),
+        ("retention", 1),
+    ] {
+        let count = agreed.lines().filter(|line| line.starts_with(function));
+        assert_eq!(count.count(), questions, "{function} in {agreed}");
     }
 }

@@ -33,35 +33,42 @@ fn must(command: &mut Command) {
 
 /// A Python with pandas, Polars, DuckDB, scikit-learn and `SciPy`.
 pub(crate) fn python() -> PathBuf {
-    const PACKAGES: [&str; 6] = [
+    environment(&[
         "pandas==3.1.1",
         "pyarrow==26.0.1",
         "polars==2.1.0",
         "duckdb==2.0.0",
         "scikit-learn==1.9.1",
         "scipy==1.17.1",
-    ];
-    let home = once(
-        &format!("python-{}", PACKAGES.join("-").replace('=', "")),
-        |home| {
-            must(
-                Command::new("python3")
-                    .args(["-m", "venv"])
-                    .arg(home.join("venv")),
-            );
-            must(
-                Command::new(home.join("venv/bin/python"))
-                    .args([
-                        "-m",
-                        "pip",
-                        "install",
-                        "--quiet",
-                        "--disable-pip-version-check",
-                    ])
-                    .args(PACKAGES),
-            );
-        },
-    );
+    ])
+}
+
+/// A Python with `ClickHouse` in the process.
+pub(crate) fn clickhouse() -> PathBuf {
+    environment(&["chdb==4.4.0", "numpy==2.4.6"])
+}
+
+fn environment(packages: &[&str]) -> PathBuf {
+    let name = format!("python-{}", packages.join("-").replace('=', ""));
+    let home = once(&name, |home| {
+        must(
+            Command::new("python3")
+                .args(["-m", "venv"])
+                .arg(home.join("venv")),
+        );
+        let pip = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ];
+        must(
+            Command::new(home.join("venv/bin/python"))
+                .args(pip)
+                .args(packages),
+        );
+    });
     home.join("venv/bin/python")
 }
 

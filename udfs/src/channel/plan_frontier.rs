@@ -109,7 +109,7 @@ impl Run for Frontier {
         self.candidates.push(batch, work)
     }
 
-    fn finish(self: Box<Self>, work: &Work, output: &mut Output) -> Result<()> {
+    fn finish(mut self: Box<Self>, work: &Work, output: &mut Output) -> Result<()> {
         let market = self.candidates.market(work)?;
         work.expect_steps(self.budgets.len());
         for &budget in &self.budgets {

@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Reco
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, Schema, SchemaRef};
 use datafusion_common::{Result, exec_err, plan_err};
 
-use super::kernel::{BARRED, Market, Rows};
+use super::kernel::{BARRED, Choice, Market};
 use crate::common::kinds::{Kind, plain};
 use crate::relation::ids::{Ids, NO_CODE};
 use crate::relation::inputs::{Column, Columns, Input, Picked, by_name};
@@ -58,11 +58,14 @@ pub(crate) struct Candidates {
     schema: SchemaRef,
     pub(crate) persons: Ids,
     pub(crate) channels: Ids,
-    pub(crate) rows: Rows,
+    /// The code of the person of each.
+    pub(crate) person: Vec<u32>,
+    choices: Vec<Choice>,
     /// The values as they were, when they are decimals.
     pub(crate) exact: Vec<i128>,
     quota: Vec<(String, u64)>,
     held: Option<Held>,
+    held_choices: Option<Held>,
 }
 
 impl Candidates {
@@ -72,28 +75,31 @@ impl Candidates {
             persons: Ids::new(schema.field(0).data_type()),
             channels: Ids::new(schema.field(1).data_type()),
             schema: Arc::clone(schema),
-            rows: Rows::default(),
+            person: Vec::new(),
+            choices: Vec::new(),
             exact: Vec::new(),
             quota: options.quota("quota").unwrap_or_default(),
             held: None,
+            held_choices: None,
         }
     }
 
     pub(crate) fn push(&mut self, batch: &RecordBatch, work: &Work) -> Result<()> {
         let count = batch.num_rows();
-        let rows = &mut self.rows;
         let bytes = self.persons.bytes_with(count)
             + self.channels.bytes_with(count)
-            + bytes_with(&rows.person, count)
-            + bytes_with(&rows.channel, count)
-            + bytes_with(&rows.cost, count)
-            + bytes_with(&rows.value, count)
+            + bytes_with(&self.person, count)
             + bytes_with(&self.exact, count);
-        hold(&mut self.held, bytes, work).map_err(|halt| halt.into_error(self.function))?;
+        hold(&mut self.held, bytes, work)
+            .and_then(|()| {
+                let bytes = bytes_with(&self.choices, count);
+                hold(&mut self.held_choices, bytes, work)
+            })
+            .map_err(|halt| halt.into_error(self.function))?;
         let (mut persons, mut channels) = (Vec::with_capacity(count), Vec::with_capacity(count));
         self.persons.encode(batch.column(0), &mut persons)?;
         self.channels.encode(batch.column(1), &mut channels)?;
-        if rows.person.len() + count >= NO_CODE as usize {
+        if self.person.len() + count >= NO_CODE as usize {
             return exec_err!("{}: more than 4 billion candidates", self.function);
         }
         let costs = Costs::new(batch.column(2));
@@ -109,14 +115,17 @@ impl Candidates {
             let barred = flags.iter().flatten().any(|flag| !is_true(flag, row));
             let cost = costs.get(self.function, row)?;
             let value = values.get(self.function, row)?;
-            rows.person.push(persons[row]);
-            rows.channel.push(channels[row]);
             let (cost, value) = match (cost, value) {
                 (Some(cost), Some(value)) if !barred => (cost, value),
                 _ => (BARRED, 0.0),
             };
-            rows.cost.push(cost);
-            rows.value.push(value);
+            self.choices.push(Choice {
+                cost,
+                value,
+                channel: channels[row],
+                row: self.person.len() as u32,
+            });
+            self.person.push(persons[row]);
             if let Values::Exact(exact, _) = values {
                 self.exact.push(exact.value(row));
             }
@@ -125,8 +134,9 @@ impl Candidates {
     }
 
     /// Groups the candidates by person, once all have come.
-    pub(crate) fn market(&self, work: &Work) -> Result<Market> {
-        let halted = |halt: crate::relation::work::Halt| halt.into_error(self.function);
+    pub(crate) fn market(&mut self, work: &Work) -> Result<Market> {
+        let function = self.function;
+        let halted = |halt: crate::relation::work::Halt| halt.into_error(function);
         let bytes = (self.persons.len() + self.channels.len()) * 8;
         let _held = work.reserve(bytes).map_err(halted)?;
         let codes: Vec<u32> = (0..self.channels.len() as u32).collect();
@@ -150,7 +160,9 @@ impl Candidates {
             }
         }
         let (persons, channels) = (self.persons.ranks(), self.channels.ranks());
-        let market = Market::new(&self.rows, &persons, &channels, quotas, work).map_err(halted)?;
+        let choices = (std::mem::take(&mut self.choices), self.held_choices.take());
+        let market = Market::new(&self.person, choices, &persons, &channels, quotas, work);
+        let market = market.map_err(halted)?;
         market.or_else(|(person, channel)| {
             exec_err!(
                 "{}: 'candidates' must have one row a person and channel, got two for {} and {}; \

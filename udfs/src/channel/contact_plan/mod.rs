@@ -112,38 +112,35 @@ impl Run for Planning {
         self.candidates.push(batch, work)
     }
 
-    fn finish(self: Box<Self>, work: &Work, output: &mut Output) -> Result<()> {
+    fn finish(mut self: Box<Self>, work: &Work, output: &mut Output) -> Result<()> {
+        let market = self.candidates.market(work)?;
         let candidates = &self.candidates;
-        let market = candidates.market(work)?;
         let plan = market.plan(self.budget, work);
         let contacts = plan.and_then(|plan| market.contacts(&plan, work));
         let (contacts, _held) = contacts.map_err(|halt| halt.into_error(NAME))?;
-        drop(market);
         let mut rank = 0_i64;
         for contacts in contacts.chunks(output.batch_size()) {
-            let codes = |codes: &[u32]| -> Vec<u32> {
-                let codes = contacts.iter().map(|contact| codes[contact.row as usize]);
-                codes.collect()
-            };
-            let rows = contacts.iter().map(|contact| contact.row as usize);
-            let costs = rows.clone().map(|row| candidates.rows.cost[row].into());
+            let choices = contacts.iter().map(|contact| market.choice(contact));
+            let choices: Vec<_> = choices.collect();
+            let rows = choices.iter().map(|choice| choice.row as usize);
+            let persons: Vec<_> = rows.clone().map(|row| candidates.person[row]).collect();
+            let channels: Vec<_> = choices.iter().map(|choice| choice.channel).collect();
+            let costs = choices.iter().map(|choice| choice.cost.into());
             let costs = Decimal128Array::from_iter_values(costs);
             let values: ArrayRef = if let DataType::Decimal128(precision, scale) = self.value {
                 let values = rows.map(|row| candidates.exact[row]);
                 let values = Decimal128Array::from_iter_values(values);
                 Arc::new(values.with_precision_and_scale(precision, scale)?)
             } else {
-                let values = rows.map(|row| candidates.rows.value[row]);
+                let values = choices.iter().map(|choice| choice.value);
                 Arc::new(Float64Array::from_iter_values(values))
             };
             let next = rank + contacts.len() as i64;
             let efficiency = contacts.iter().map(|contact| contact.efficiency);
             let efficiency = efficiency.map(|euros| euros.is_finite().then_some(euros));
             output.send(vec![
-                candidates.persons.decode(&codes(&candidates.rows.person))?,
-                candidates
-                    .channels
-                    .decode(&codes(&candidates.rows.channel))?,
+                candidates.persons.decode(&persons)?,
+                candidates.channels.decode(&channels)?,
                 Arc::new(costs.with_precision_and_scale(18, 6)?),
                 values,
                 Arc::new(efficiency.collect::<Float64Array>()),

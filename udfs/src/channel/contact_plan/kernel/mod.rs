@@ -23,16 +23,6 @@ use crate::relation::threads::on_threads;
 use crate::relation::work::{Halt, Held, Work};
 use filling::Filling;
 
-/// The candidates in codes, as they come.
-#[derive(Default)]
-pub(crate) struct Rows {
-    pub(crate) person: Vec<u32>,
-    pub(crate) channel: Vec<u32>,
-    /// Micro-euros; [`BARRED`] when the row must not be used.
-    pub(crate) cost: Vec<i64>,
-    pub(crate) value: Vec<f64>,
-}
-
 /// The cost of a row that must not be used: no consent, over a cap, or not known enough.
 pub(crate) const BARRED: i64 = -1;
 /// No choice.
@@ -40,13 +30,16 @@ const NONE: u32 = u32::MAX;
 /// Persons that are summed up in one go, and done between two looks at whether the result is still wanted.
 const SHARE: usize = 1 << 14;
 
-/// A way to contact a person.
+/// A way to contact a person: a candidate.
 #[derive(Debug, Clone, Copy)]
-struct Choice {
-    cost: i64,
-    value: f64,
-    channel: u32,
-    row: u32,
+pub(crate) struct Choice {
+    /// Micro-euros; [`BARRED`] when it must not be used.
+    pub(crate) cost: i64,
+    pub(crate) value: f64,
+    /// The code of the channel.
+    pub(crate) channel: u32,
+    /// Which candidate it is, in the order in which they came.
+    pub(crate) row: u32,
 }
 
 /// All choices, person by person in the order of ids, each person's by cost.
@@ -55,7 +48,7 @@ pub(crate) struct Market {
     ends: Vec<usize>,
     /// The number of contacts that a channel may have; none for no limit.
     quotas: Vec<Option<u64>>,
-    _held: Held,
+    _held: Vec<Held>,
 }
 
 /// What is to be done for a budget, and how good that is.
@@ -77,8 +70,9 @@ pub(crate) struct Plan {
 pub(crate) struct Contact {
     /// What the last euro for this person brings; infinite when the contact is free.
     pub(crate) efficiency: f64,
-    pub(crate) person: u32,
-    pub(crate) row: u32,
+    /// The place of the person in the order of ids.
+    person: u32,
+    choice: u32,
 }
 
 impl Plan {
@@ -93,54 +87,56 @@ impl Plan {
 }
 
 impl Market {
-    /// Groups the rows by person. `persons` and `channels` give each code its place in the order of ids. Two rows of
-    /// one person and channel are returned as an error of their codes.
+    /// Groups choices by person; `person` has the code of each. `persons` and `channels` give each code its place in the
+    /// order of ids. Two choices of one person and channel are returned as an error of their codes.
     pub(crate) fn new(
-        rows: &Rows,
+        person: &[u32],
+        choices: (Vec<Choice>, Option<Held>),
         persons: &[u32],
         channels: &[u32],
         quotas: Vec<Option<u64>>,
         work: &Work,
     ) -> Result<Result<Self, (u32, u32)>, Halt> {
-        let count = rows.person.len();
-        let bytes = count * size_of::<Choice>() + persons.len() * 8;
-        let held = work.reserve(bytes + work.threads() * channels.len() * 4)?;
+        let bytes = persons.len() * 8 + work.threads() * channels.len() * 4;
+        let mut held = vec![work.reserve(bytes)?];
+        let place = |&person: &u32| persons[person as usize];
         let mut ends = vec![0_usize; persons.len()];
-        for &person in &rows.person {
-            ends[persons[person as usize] as usize] += 1;
+        for person in person {
+            ends[place(person) as usize] += 1;
         }
         let mut start = 0;
         for end in &mut ends {
             start += std::mem::replace(end, start);
         }
-        let nothing = Choice {
-            cost: BARRED,
-            value: 0.0,
-            channel: 0,
-            row: 0,
-        };
+        let (mut choices, held_choices) = choices;
+        if person.is_sorted_by_key(place) {
+            held.extend(held_choices);
+            for (start, next) in (0..ends.len()).zip(1..) {
+                ends[start] = ends.get(next).copied().unwrap_or(choices.len());
+            }
+        } else {
+            held.push(work.reserve(choices.len() * size_of::<Choice>())?);
+            let mut ordered = choices.clone();
+            for (row, (choice, person)) in choices.iter().zip(person).enumerate() {
+                if row % SHARE == 0 {
+                    work.check()?;
+                }
+                let end = &mut ends[place(person) as usize];
+                ordered[*end] = *choice;
+                *end += 1;
+            }
+            choices = ordered;
+            drop(held_choices);
+        }
         let mut market = Self {
-            choices: vec![nothing; count],
+            choices,
             ends,
             quotas,
             _held: held,
         };
-        for row in 0..count {
-            if row % SHARE == 0 {
-                work.check()?;
-            }
-            let end = &mut market.ends[persons[rows.person[row] as usize] as usize];
-            market.choices[*end] = Choice {
-                cost: rows.cost[row],
-                value: rows.value[row],
-                channel: rows.channel[row],
-                row: row as u32,
-            };
-            *end += 1;
-        }
         let twice = market.sort(channels, work)?;
         Ok(match twice {
-            Some(Choice { row, channel, .. }) => Err((rows.person[row as usize], channel)),
+            Some(Choice { row, channel, .. }) => Err((person[row as usize], channel)),
             None => Ok(market),
         })
     }
@@ -227,7 +223,7 @@ impl Market {
                     contacts.push(Contact {
                         efficiency: self.efficiency(person, at),
                         person: person as u32,
-                        row: self.choices[at as usize].row,
+                        choice: at,
                     });
                 }
             }
@@ -238,6 +234,11 @@ impl Market {
         // A stable sort merges what is sorted already.
         contacts.sort_by(order);
         Ok((contacts, held))
+    }
+
+    /// How the person is contacted.
+    pub(crate) fn choice(&self, contact: &Contact) -> Choice {
+        self.choices[contact.choice as usize]
     }
 
     /// What the last euro of a choice brings, over the best cheaper choice.

@@ -9,15 +9,18 @@ type Candidate = (u32, u32, i64, f64);
 const CHANNELS: usize = 3;
 
 fn market(candidates: &[Candidate], persons: u32, quotas: Vec<Option<u64>>) -> Market {
-    let rows = Rows {
-        person: candidates.iter().map(|c| c.0).collect(),
-        channel: candidates.iter().map(|c| c.1).collect(),
-        cost: candidates.iter().map(|c| c.2).collect(),
-        value: candidates.iter().map(|c| c.3).collect(),
-    };
+    let choices = candidates.iter().zip(0..).map(|(c, row)| Choice {
+        cost: c.2,
+        value: c.3,
+        channel: c.1,
+        row,
+    });
+    let person: Vec<_> = candidates.iter().map(|c| c.0).collect();
     let (persons, channels): (Vec<_>, Vec<_>) =
         ((0..persons).collect(), (0..CHANNELS as u32).collect());
-    let market = Market::new(&rows, &persons, &channels, quotas, &Work::unlimited(1)).unwrap();
+    let choices = (choices.collect(), None);
+    let work = Work::unlimited(1);
+    let market = Market::new(&person, choices, &persons, &channels, quotas, &work).unwrap();
     market.map_err(|twice| format!("{twice:?}")).unwrap()
 }
 
@@ -141,7 +144,7 @@ proptest! {
         let market = market(&rows, persons, quotas.clone());
         let plan = market.plan(i128::from(budget), &Work::unlimited(1)).unwrap();
         let (contacts, _held) = market.contacts(&plan, &Work::unlimited(1)).unwrap();
-        let taken: Vec<_> = contacts.iter().map(|contact| rows[contact.row as usize]).collect();
+        let taken: Vec<_> = contacts.iter().map(|contact| rows[market.choice(contact).row as usize]).collect();
         let mut people: Vec<_> = taken.iter().map(|row| row.0).collect();
         people.sort_unstable();
         people.dedup();
@@ -171,7 +174,7 @@ proptest! {
             let market = market(rows, persons, quotas.clone());
             let plan = market.plan(i128::from(budget), &Work::unlimited(1)).unwrap();
             let (contacts, _held) = market.contacts(&plan, &Work::unlimited(1)).unwrap();
-            let contacts = contacts.iter().map(|contact| (rows[contact.row as usize], contact.efficiency));
+            let contacts = contacts.iter().map(|contact| (rows[market.choice(contact).row as usize], contact.efficiency));
             (contacts.collect::<Vec<_>>(), plan.bound.to_bits(), plan.marginal.to_bits())
         };
         prop_assert_eq!(result(&rows), result(&shuffled));
@@ -226,12 +229,14 @@ fn memory_is_asked_for_first() {
         refuse,
         Box::new(|_| ()),
     );
-    let rows = Rows {
-        person: vec![0; 50],
-        channel: vec![0; 50],
-        cost: vec![1; 50],
-        value: vec![1.0; 50],
+    let choice = Choice {
+        cost: 1,
+        value: 1.0,
+        channel: 0,
+        row: 0,
     };
-    let halt = Market::new(&rows, &[0], &[0], vec![None], &work).err();
+    let choices = (vec![choice; 50], None);
+    let ranks: Vec<_> = (0..50).collect();
+    let halt = Market::new(&ranks, choices, &ranks, &[0], vec![None], &work).err();
     assert_eq!(halt, Some(Halt::Memory("no more".to_owned())));
 }

@@ -8,21 +8,24 @@
 //! Sums always run from the rarest feature to the most common, in doubles: profiles whose features are equally rare
 //! have equal sums, to the bit, and ties are true ties.
 //!
+//! Blocks do not need each other: when there is not the memory for all of them, they are built and scored some at a time.
+//!
 //! Limit: an inverted index alone reads Σ df(prospects)·df(customers) postings a block. The bounds skip most of them:
 //! what remains is one dot product of a few features, in the first cache, for each customer that could still be among
 //! the best.
 
 mod blocks;
+mod build;
 mod nearest;
 #[cfg(test)]
 mod tests;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::relation::ids::NO_CODE;
 use crate::relation::threads::on_threads;
-use crate::relation::work::{Halt, Held, Work, bytes_with, hold};
+use crate::relation::work::{Halt, Work, bytes_with};
 use blocks::Block;
+use build::Build;
 use nearest::Search;
 
 /// Profiles that a thread scores before it looks for more.
@@ -100,16 +103,35 @@ pub(super) fn twins<E: From<Halt>>(
     mut each: impl FnMut(&[u32], &[Twin]) -> Result<(), E>,
 ) -> Result<(), E> {
     let (numbers, idf) = by_rarity(&sides.customers, &sides.feature_ranks);
-    let (built, mut held) = build(&sides, &numbers, &idf, work)?;
-    // What is needed of them is in the blocks.
-    let customer_ranks = sides.customer_ranks;
-    drop((sides.customers, sides.prospects));
-    let largest = built.iter().map(|block| block.customers.len()).max();
-    let scratch = 8 * idf.len() + 4 * largest.unwrap_or(0);
-    hold(&mut held, work.threads() * scratch, work)?;
+    let mut build = Build::new(sides, &numbers, &idf, work)?;
+    while let Some((blocks, held)) = build.next(work)? {
+        score(
+            &blocks,
+            &idf,
+            build.customer_ranks(),
+            options,
+            work,
+            &mut each,
+        )?;
+        drop(held);
+    }
+    Ok(())
+}
 
+/// Finds the twins of the prospects of these blocks.
+fn score<E: From<Halt>>(
+    blocks: &[Block],
+    idf: &[f64],
+    customer_ranks: &[u32],
+    options: &Options,
+    work: &Work,
+    each: &mut impl FnMut(&[u32], &[Twin]) -> Result<(), E>,
+) -> Result<(), E> {
+    let largest = blocks.iter().map(|block| block.customers.len()).max();
+    let scratch = 8 * idf.len() + 4 * largest.unwrap_or(0);
+    let _held = work.reserve(work.threads() * scratch)?;
     let mut chunks = Vec::new();
-    for (number, block) in built.iter().enumerate() {
+    for (number, block) in blocks.iter().enumerate() {
         for start in (0..block.prospects.len()).step_by(CHUNK) {
             chunks.push((number, start));
         }
@@ -118,15 +140,15 @@ pub(super) fn twins<E: From<Halt>>(
     for round in chunks.chunks(ROUND) {
         let next = AtomicUsize::new(0);
         let score = |_: usize| -> Result<Vec<Scored>, Halt> {
-            let mut search = Search::new(&idf, largest.unwrap_or(0), &customer_ranks, options);
+            let mut search = Search::new(idf, largest.unwrap_or(0), customer_ranks, options);
             let mut scored = Vec::new();
-            while let Some(&(block, start)) = round.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let block = &built[block];
+            while let Some(&(number, start)) = round.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let block = &blocks[number];
                 let end = (start + CHUNK).min(block.prospects.len());
                 let mut found = Scored {
                     ends: Vec::with_capacity(CHUNK),
                     twins: Vec::new(),
-                    place: (block.number, start),
+                    place: (number, start),
                 };
                 for profile in start..end {
                     work.check()?;
@@ -144,10 +166,10 @@ pub(super) fn twins<E: From<Halt>>(
         let mut scored = on_threads(0..threads, score)?.concat();
         scored.sort_unstable_by_key(|found| found.place);
         for found in &scored {
-            let (block, first) = found.place;
+            let (number, first) = found.place;
             let mut start = 0;
             for (profile, &end) in found.ends.iter().enumerate() {
-                let prospects = built[block].prospects.members(first + profile);
+                let prospects = blocks[number].prospects.members(first + profile);
                 each(prospects, &found.twins[start..end])?;
                 start = end;
             }
@@ -184,88 +206,4 @@ fn by_rarity(customers: &People, ranks: &[u32]) -> (Vec<u32>, Vec<f64>) {
         df => (n / df as f64).ln_1p(),
     });
     (numbers, idf.collect())
-}
-
-/// Sorts people into blocks; drops those whose block only one side has.
-fn build(
-    sides: &Sides,
-    numbers: &[u32],
-    idf: &[f64],
-    work: &Work,
-) -> Result<(Vec<Block>, Option<Held>), Halt> {
-    let Sides {
-        customers,
-        prospects,
-        customer_ranks,
-        blocks,
-        ..
-    } = sides;
-    let blocks = *blocks;
-    let mut held = None;
-    let copied =
-        |people: &People| people.features.len() * 4 + people.weights.len() * 8 + people.len() * 24;
-    let bytes = copied(customers) + copied(prospects) + customers.features.len() * 4;
-    hold(&mut held, bytes, work)?;
-    let rows_of = [customers, prospects].map(|people| by_block(&people.blocks, blocks));
-    let unknown = |people: &People| people.blocks.iter().filter(|&&b| b == NO_CODE).count();
-    work.count_left_out((unknown(customers) + unknown(prospects)) as u64);
-    let next = AtomicUsize::new(0);
-    let each = |_: usize| -> Result<Vec<Block>, Halt> {
-        let mut counts = vec![0; idf.len()];
-        let mut built = Vec::new();
-        loop {
-            let block = next.fetch_add(1, Ordering::Relaxed);
-            if block >= blocks {
-                return Ok(built);
-            }
-            work.check()?;
-            let [rows, others] = [&rows_of[0], &rows_of[1]].map(|(ends, rows)| {
-                let start = block.checked_sub(1).map_or(0, |before| ends[before]);
-                &rows[start..ends[block]]
-            });
-            if !rows.is_empty() && !others.is_empty() {
-                built.push(Block::new(
-                    block,
-                    (customers, rows, customer_ranks),
-                    (prospects, others),
-                    numbers,
-                    idf,
-                    &mut counts,
-                    work,
-                )?);
-            }
-        }
-    };
-    let threads = work.threads().min(blocks).max(1);
-    let mut built: Vec<Block> = on_threads(0..threads, each)?
-        .into_iter()
-        .flatten()
-        .collect();
-    built.sort_unstable_by_key(|block| block.number);
-    for (number, block) in built.iter_mut().enumerate() {
-        block.number = number;
-    }
-    Ok((built, held))
-}
-
-/// The people of each block, in their order.
-fn by_block(of: &[u32], blocks: usize) -> (Vec<usize>, Vec<u32>) {
-    let mut ends = vec![0; blocks];
-    for &block in of.iter().filter(|&&block| block != NO_CODE) {
-        ends[block as usize] += 1;
-    }
-    let mut sum = 0;
-    for end in &mut ends {
-        // The start for now; moved to the end as the people come.
-        sum += std::mem::replace(end, sum);
-    }
-    let mut rows = vec![0; sum];
-    for (person, &block) in of.iter().enumerate() {
-        if block != NO_CODE {
-            let place = &mut ends[block as usize];
-            rows[*place] = person as u32;
-            *place += 1;
-        }
-    }
-    (ends, rows)
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::relation::ids::NO_CODE;
 
 /// Block, and features with weights; a set when all weights are 1.
 type Person = (Option<u32>, BTreeMap<u32, f64>);
@@ -36,6 +37,18 @@ fn run(
     options: &Options,
     threads: usize,
 ) -> Vec<Row> {
+    let work = Work::unlimited(threads);
+    run_with(prospects, customers, ranks, sets, options, &work).unwrap()
+}
+
+fn run_with(
+    prospects: &[Person],
+    customers: &[Person],
+    ranks: &[u32],
+    sets: bool,
+    options: &Options,
+    work: &Work,
+) -> Result<Vec<Row>, Halt> {
     let has = |feature: u32| customers.iter().any(|(_, f)| f.contains_key(&feature));
     let sides = Sides {
         customers: side(customers, sets, |_| true),
@@ -45,28 +58,22 @@ fn run(
         blocks: BLOCKS as usize,
     };
     let mut rows = Vec::new();
-    twins(
-        sides,
-        options,
-        &Work::unlimited(threads),
-        |prospects, twins| {
-            for &prospect in prospects {
-                for (place, twin) in twins.iter().enumerate() {
-                    rows.push((
-                        prospect,
-                        twin.customer,
-                        twin.similarity,
-                        twin.shared,
-                        place + 1,
-                    ));
-                }
+    twins(sides, options, work, |prospects, twins| {
+        for &prospect in prospects {
+            for (place, twin) in twins.iter().enumerate() {
+                rows.push((
+                    prospect,
+                    twin.customer,
+                    twin.similarity,
+                    twin.shared,
+                    place + 1,
+                ));
             }
-            Ok::<(), Halt>(())
-        },
-    )
-    .unwrap();
+        }
+        Ok::<(), Halt>(())
+    })?;
     rows.sort_by_key(|row| (row.0, row.4));
-    rows
+    Ok(rows)
 }
 
 /// Every prospect with every customer.
@@ -241,4 +248,51 @@ fn memory_that_is_not_there_is_an_error() {
     };
     let result = twins(sides, &options, &work, |_, _| Ok::<(), Halt>(()));
     assert_eq!(result, Err(Halt::Memory("full".to_owned())));
+}
+
+#[test]
+fn with_little_memory_the_blocks_are_taken_some_at_a_time() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let people: Vec<Person> = (0..300)
+        .map(|person| {
+            let features = [person % 7, 7 + person % 5].map(|feature| (feature, 1.0));
+            (Some(person % BLOCKS), BTreeMap::from(features))
+        })
+        .collect();
+    let ranks: Vec<u32> = (0..300).collect();
+    let options = Options {
+        k: 3,
+        min_similarity: 0.0,
+        min_shared: 1,
+    };
+    let expected = run(&people, &people, &ranks, true, &options, 2);
+    let with = |limit: usize| {
+        let held = Arc::new(AtomicUsize::new(0));
+        let refused = Arc::new(AtomicUsize::new(0));
+        let (pool, count) = (Arc::clone(&held), Arc::clone(&refused));
+        let grow = move |bytes: usize| {
+            if pool.load(Ordering::Relaxed) + bytes > limit {
+                count.fetch_add(1, Ordering::Relaxed);
+                return Err("full".to_owned());
+            }
+            pool.fetch_add(bytes, Ordering::Relaxed);
+            Ok(())
+        };
+        let pool = Arc::clone(&held);
+        let shrink = move |bytes| {
+            pool.fetch_sub(bytes, Ordering::Relaxed);
+        };
+        let work = Work::new(2, Arc::default(), Box::new(grow), Box::new(shrink));
+        let rows = run_with(&people, &people, &ranks, true, &options, &work);
+        (rows, refused.load(Ordering::Relaxed))
+    };
+    // All three blocks take some 23 kB.
+    for limit in [30_000, 20_000, 14_000] {
+        let (rows, refused) = with(limit);
+        assert_eq!(rows.as_ref(), Ok(&expected), "{limit} bytes");
+        assert_eq!(refused > 0, limit < 30_000, "{limit} bytes");
+    }
+    assert_eq!(with(8_000).0, Err(Halt::Memory("full".to_owned())));
 }
