@@ -129,15 +129,23 @@ impl Ids {
 
     /// For each code its place in the order of the ids: numbers by size, texts by bytes.
     pub(crate) fn ranks(&self) -> Vec<u32> {
-        let mut codes: Vec<u32> = (0..self.len() as u32).collect();
-        match &self.table {
+        let codes = match &self.table {
+            // The array has them in order.
+            Table::Integers(integers) if integers.far.is_none() => {
+                let known = integers.near.iter().filter(|&&code| code > 0);
+                known.map(|code| code - 1).collect()
+            }
             Table::Integers(integers) => {
+                let mut codes: Vec<u32> = (0..self.len() as u32).collect();
                 codes.sort_unstable_by_key(|&code| integers.values[code as usize]);
+                codes
             }
             Table::Texts(texts) => {
+                let mut codes: Vec<u32> = (0..self.len() as u32).collect();
                 codes.sort_unstable_by(|&a, &b| texts.get(a).cmp(texts.get(b)));
+                codes
             }
-        }
+        };
         let mut ranks = vec![0; codes.len()];
         for (rank, code) in codes.into_iter().enumerate() {
             ranks[code as usize] = rank as u32;
@@ -456,7 +464,15 @@ mod tests {
                 prop_assert_eq!(*reference.entry(*value).or_insert(next), *code);
             }
             let back = ids.decode(&codes).unwrap();
-            prop_assert_eq!(back.as_ref(), &Int64Array::from(values) as &dyn Array);
+            prop_assert_eq!(back.as_ref(), &Int64Array::from(values.clone()) as &dyn Array);
+            let mut ordered = values;
+            ordered.sort_unstable();
+            ordered.dedup();
+            let ranks = ids.ranks();
+            prop_assert_eq!(ranks.len(), ordered.len());
+            for (value, code) in reference {
+                prop_assert_eq!(ordered[ranks[code as usize] as usize], value);
+            }
         }
     }
 }

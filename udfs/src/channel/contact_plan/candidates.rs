@@ -30,6 +30,9 @@ static COLUMNS: [Column; 6] = [
 /// The largest DECIMAL(18,6), in micro-euros.
 pub(crate) const LARGEST: i128 = 999_999_999_999_999_999;
 
+/// Sums of larger values might not be finite.
+const MOST_VALUE: f64 = 1e200;
+
 /// The columns that are read; a decimal `value` keeps its type.
 pub(crate) fn columns(function: &str, schema: &Schema) -> Result<Vec<Picked>> {
     let mut picked = by_name(function, "candidates", &COLUMNS, schema)?;
@@ -108,6 +111,22 @@ impl Candidates {
             let found = self.schema.index_of(name).ok();
             found.map(|index| batch.column(index))
         });
+        let whole = !persons.contains(&NO_CODE)
+            && !channels.contains(&NO_CODE)
+            && flags.iter().all(Option::is_none);
+        if whole && let (Some(costs), Some(values)) = (costs.all(), values.all()) {
+            let first = self.person.len() as u32;
+            let rows = costs.zip(values).zip(channels).zip(first..);
+            self.choices
+                .extend(rows.map(|(((cost, value), channel), row)| Choice {
+                    cost,
+                    value,
+                    channel,
+                    row,
+                }));
+            self.person.append(&mut persons);
+            return Ok(());
+        }
         for row in 0..count {
             if persons[row] == NO_CODE || channels[row] == NO_CODE {
                 continue;
@@ -197,6 +216,19 @@ impl<'a> Costs<'a> {
         }
     }
 
+    /// The micro-euros of all rows, when they are the usual: decimals that are known and in range.
+    fn all(&self) -> Option<impl Iterator<Item = i64>> {
+        let Self::Exact(column) = self else {
+            return None;
+        };
+        let usual = column.null_count() == 0
+            && column
+                .values()
+                .iter()
+                .all(|micros| (0..=LARGEST).contains(micros));
+        usual.then(|| column.values().iter().map(|&micros| micros as i64))
+    }
+
     /// Micro-euros; a DOUBLE is rounded to them.
     fn get(&self, function: &str, row: usize) -> Result<Option<i64>> {
         let micros = match self {
@@ -240,6 +272,19 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// The values of all rows, when they are the usual: doubles that are known and in range.
+    fn all(&self) -> Option<impl Iterator<Item = f64>> {
+        let Self::Float(column) = self else {
+            return None;
+        };
+        let usual = column.null_count() == 0
+            && column
+                .values()
+                .iter()
+                .all(|value| value.abs() <= MOST_VALUE);
+        usual.then(|| column.values().iter().copied())
+    }
+
     fn get(&self, function: &str, row: usize) -> Result<Option<f64>> {
         match self {
             Self::Exact(column, unit) => {
@@ -251,8 +296,7 @@ impl<'a> Values<'a> {
             Self::Float(column) => {
                 let value = column.is_valid(row).then(|| column.value(row));
                 match value {
-                    // So large that sums of them might not be finite.
-                    Some(value) if value.is_nan() || value.abs() > 1e200 => {
+                    Some(value) if value.is_nan() || value.abs() > MOST_VALUE => {
                         exec_err!("{function}: column 'value' must be a finite number, got {value}")
                     }
                     value => Ok(value),
