@@ -55,6 +55,24 @@ fn item_to_item_explains_itself_and_prunes() {
     ");
 }
 
+#[test]
+fn explain_analyze_tells_what_was_done() {
+    let plan = explain("ANALYZE SELECT * FROM item_to_item((SELECT column1, column2 FROM views))");
+    let operator = plan.lines().find(|line| line.contains("RelationExec"));
+    let operator = operator.unwrap();
+    for metric in [
+        "output_rows=2",
+        "output_batches=1",
+        "pairs_scored=1",
+        "pairs_pruned=0",
+        "left_out=0",
+        "peak_memory=",
+    ] {
+        assert!(operator.contains(metric), "{metric} in {operator}");
+    }
+    assert!(!operator.contains("output_bytes=0.0 B"), "{operator}");
+}
+
 /// Starts the query, drops its stream, and waits until all memory is given back, which threads do last.
 fn ends_soon(sql: &str) {
     let session = Session::new(&[("datafusion.execution.target_partitions", "2")]).unwrap();

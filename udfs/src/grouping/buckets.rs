@@ -7,7 +7,7 @@ use arrow::compute::concat;
 use arrow::datatypes::SchemaRef;
 use datafusion_common::Result;
 use datafusion_execution::memory_pool::MemoryReservation;
-use datafusion_physical_plan::metrics::BaselineMetrics;
+use datafusion_physical_plan::metrics::{BaselineMetrics, RecordOutput};
 
 use super::columns::{Columns, Groups};
 use super::pieces::{Collected, Kind, Spread, size_of_columns};
@@ -84,8 +84,7 @@ impl Buckets {
                 let rows = self.batch_size.min(batch.num_rows() - *sent);
                 let next = batch.slice(*sent, rows);
                 *sent += rows;
-                self.metrics.record_output(rows);
-                return Ok(Some(next));
+                return Ok(Some(next.record_output(&self.metrics)));
             }
             let Some(to) = self.block() else {
                 return Ok(None);

@@ -16,7 +16,9 @@ use datafusion_common_runtime::SpawnedTask;
 use datafusion_execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion_execution::{SendableRecordBatchStream, TaskContext};
 use datafusion_physical_expr::PhysicalExpr;
-use datafusion_physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion_physical_plan::metrics::{
+    BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput,
+};
 use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
@@ -312,12 +314,8 @@ impl Runs {
         };
         for start in (0..ready.num_rows()).step_by(self.batch_size) {
             let rows = self.batch_size.min(ready.num_rows() - start);
-            self.metrics.record_output(rows);
-            if results
-                .send(Some(Ok(ready.slice(start, rows))))
-                .await
-                .is_err()
-            {
+            let next = ready.slice(start, rows).record_output(&self.metrics);
+            if results.send(Some(Ok(next))).await.is_err() {
                 return Ok(false);
             }
         }

@@ -18,7 +18,9 @@ use datafusion_execution::{SendableRecordBatchStream, TaskContext};
 use datafusion_physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion_physical_plan::distribution_requirements::InputDistributionRequirements;
 use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion_physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion_physical_plan::metrics::{
+    BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput,
+};
 use datafusion_physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion_physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
@@ -205,7 +207,7 @@ impl Output {
     /// Sends a batch; waits while the reader is busy. An error means that nobody reads any more.
     pub(crate) fn send(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
-        self.metrics.record_output(batch.num_rows());
+        let batch = batch.record_output(&self.metrics);
         self.sender
             .blocking_send(Ok(batch))
             .map_err(|_| exec_datafusion_err!("{}: cancelled", self.function))
