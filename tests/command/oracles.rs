@@ -2,22 +2,29 @@
 //! themselves.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::root;
 
-#[test]
-fn other_libraries_give_the_same_figures() {
+/// What a script of this folder says, which compares our figures with others and fails at the first difference.
+fn agreed(python: &Path, script: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let asked = Command::new(crate::tools::python())
-        .arg(root().join("tests/command/oracles.py"))
+    let asked = Command::new(python)
+        .arg(root().join("tests/command").join(script))
         .arg(env!("CARGO_BIN_EXE_jumeau"))
         .arg(folder.path())
         .output()
         .unwrap();
-    let agreed = String::from_utf8_lossy(&asked.stdout);
+    let agreed = String::from_utf8_lossy(&asked.stdout).into_owned();
     let failed = String::from_utf8_lossy(&asked.stderr);
     assert!(asked.status.success(), "{agreed}{failed}");
+    agreed
+}
+
+#[test]
+fn other_libraries_give_the_same_figures() {
+    let agreed = agreed(&crate::tools::python(), "oracles.py");
     let agreed: BTreeSet<_> = agreed
         .lines()
         .filter_map(|line| line.split(':').next())
@@ -53,16 +60,7 @@ fn other_libraries_give_the_same_figures() {
 
 #[test]
 fn clickhouse_says_the_same_of_clickstreams() {
-    let folder = tempfile::tempdir().unwrap();
-    let asked = Command::new(crate::tools::clickhouse())
-        .arg(root().join("tests/command/clickhouse.py"))
-        .arg(env!("CARGO_BIN_EXE_jumeau"))
-        .arg(folder.path())
-        .output()
-        .unwrap();
-    let agreed = String::from_utf8_lossy(&asked.stdout);
-    let failed = String::from_utf8_lossy(&asked.stderr);
-    assert!(asked.status.success(), "{agreed}{failed}");
+    let agreed = agreed(&crate::tools::clickhouse(), "clickhouse.py");
     // All 16 combinations of modes with three windows each, seven patterns twice, and retention.
     for (function, questions) in [
         ("window_funnel ", 48),
