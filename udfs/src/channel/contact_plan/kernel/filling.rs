@@ -63,11 +63,14 @@ impl<'a> Filling<'a> {
                     if person % SHARE == 0 {
                         work.check()?;
                     }
-                    let before = moves.capacity();
-                    self.moves(person, &mut moves);
-                    if moves.capacity() > before {
-                        held.grow((moves.capacity() - before) * 2 * size_of::<Move>())?;
+                    let room = self.market.ends[person] - self.market.start(person);
+                    if moves.len() + room > moves.capacity() {
+                        let more = room.max(moves.len()).max(64);
+                        // Those of this thread, and again when all are joined.
+                        held.grow(more * 2 * size_of::<Move>())?;
+                        moves.reserve_exact(more);
                     }
+                    self.moves(person, &mut moves);
                 }
                 Ok((moves, held))
             })?;

@@ -31,7 +31,6 @@ struct Optimum {
 
 impl Market {
     pub(super) fn relaxed(&self, budget: i128, work: &Work) -> Result<Relaxed, Halt> {
-        let _held = work.reserve(self.ends.len() * 4)?;
         let mut hulls = Hulls::new(self, work)?;
         let free = vec![0.0; self.quotas.len()];
         let optimum = self.optimum(&mut hulls, &free, budget, work)?;
