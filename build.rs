@@ -11,8 +11,13 @@ fn main() -> io::Result<()> {
     for pack in entries(&root)? {
         let _ = writeln!(code, "    ({:?}, &[", name(&pack));
         for file in entries(&pack)? {
-            let path = file.to_string_lossy();
-            let _ = writeln!(code, "        ({:?}, include_str!({path:?})),", name(&file));
+            // Not the path itself: a build folder may serve several clones.
+            let file = name(&file);
+            let path = format!("/queries/{}/{file}", name(&pack));
+            let _ = writeln!(
+                code,
+                "        ({file:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),"
+            );
         }
         code.push_str("    ]),\n");
     }

@@ -48,10 +48,9 @@ fn item_to_item_explains_itself_and_prunes() {
               TableScan: views projection=[column1, column2]
     FilterExec: rank@1 = 1, projection=[other@0]
       RepartitionExec: partitioning=RoundRobinBatch(2), input_partitions=1
-        ProjectionExec: expr=[other@1 as other, rank@4 as rank]
-          RelationExec: item_to_item(k => 2, measure => 'cosine', min_support => 1, max_items => 200)
-            ProjectionExec: expr=[column1@0 as visitor, column2@1 as item]
-              DataSourceExec: partitions=1, partition_sizes=[1]
+        RelationExec: item_to_item(k => 2, measure => 'cosine', min_support => 1, max_items => 200), columns=[other, rank]
+          ProjectionExec: expr=[column1@0 as visitor, column2@1 as item]
+            DataSourceExec: partitions=1, partition_sizes=[1]
     ");
 }
 
@@ -123,14 +122,12 @@ fn recommend_explains_itself_and_prunes() {
           item_to_item: k => 10, measure => 'cosine', min_support => 1, max_items => 200
             Projection: views.column1 AS visitor, views.column2 AS item
               TableScan: views projection=[column1, column2]
-    ProjectionExec: expr=[item@1 as item]
-      RelationExec: recommend(k => 3)
+    RelationExec: recommend(k => 3), columns=[item]
+      ProjectionExec: expr=[column1@0 as visitor, column2@1 as item]
+        DataSourceExec: partitions=1, partition_sizes=[1]
+      RelationExec: item_to_item(k => 10, measure => 'cosine', min_support => 1, max_items => 200), columns=[item, other, score]
         ProjectionExec: expr=[column1@0 as visitor, column2@1 as item]
           DataSourceExec: partitions=1, partition_sizes=[1]
-        ProjectionExec: expr=[item@0 as item, other@1 as other, score@2 as score]
-          RelationExec: item_to_item(k => 10, measure => 'cosine', min_support => 1, max_items => 200)
-            ProjectionExec: expr=[column1@0 as visitor, column2@1 as item]
-              DataSourceExec: partitions=1, partition_sizes=[1]
     ");
 }
 
@@ -162,15 +159,14 @@ fn next_items_explains_itself_and_prunes() {
         Projection: views.column1 AS session, views.column2 AS item, to_timestamp_seconds(views.column3) AS event_time
           Filter: views.column1 = Int64(1)
             TableScan: views projection=[column1, column2, column3]
-    ProjectionExec: expr=[item@1 as item]
-      RelationExec: next_items(k => 3, sample => 1500, neighbours => 300, last_items => 4)
+    RelationExec: next_items(k => 3, sample => 1500, neighbours => 300, last_items => 4), columns=[item]
+      ProjectionExec: expr=[column1@0 as session, column2@1 as item, to_timestamp_seconds(column3@2) as event_time]
+        DataSourceExec: partitions=1, partition_sizes=[1]
+      CoalescePartitionsExec
         ProjectionExec: expr=[column1@0 as session, column2@1 as item, to_timestamp_seconds(column3@2) as event_time]
-          DataSourceExec: partitions=1, partition_sizes=[1]
-        CoalescePartitionsExec
-          ProjectionExec: expr=[column1@0 as session, column2@1 as item, to_timestamp_seconds(column3@2) as event_time]
-            RepartitionExec: partitioning=RoundRobinBatch(2), input_partitions=1
-              FilterExec: column1@0 = 1
-                DataSourceExec: partitions=1, partition_sizes=[1]
+          RepartitionExec: partitioning=RoundRobinBatch(2), input_partitions=1
+            FilterExec: column1@0 = 1
+              DataSourceExec: partitions=1, partition_sizes=[1]
     ");
 }
 
@@ -192,15 +188,14 @@ fn lookalike_weights_explains_itself_and_prunes() {
             TableScan: views projection=[column1, column2, column3]
         Projection: views.column1 AS column1, CAST(views.column2 AS Utf8View) AS likes
           TableScan: views projection=[column1, column2]
-    ProjectionExec: expr=[weight@4 as weight]
-      RelationExec: lookalike_weights(method => 'logistic', alpha => 2, min_support => 5, bins => 10)
-        CoalescePartitionsExec
-          ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
-            RepartitionExec: partitioning=RoundRobinBatch(2), input_partitions=1
-              FilterExec: column3@2 > 5
-                DataSourceExec: partitions=1, partition_sizes=[1]
+    RelationExec: lookalike_weights(method => 'logistic', alpha => 2, min_support => 5, bins => 10), columns=[weight]
+      CoalescePartitionsExec
         ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
-          DataSourceExec: partitions=1, partition_sizes=[1]
+          RepartitionExec: partitioning=RoundRobinBatch(2), input_partitions=1
+            FilterExec: column3@2 > 5
+              DataSourceExec: partitions=1, partition_sizes=[1]
+      ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
+        DataSourceExec: partitions=1, partition_sizes=[1]
     "#);
 }
 
@@ -219,18 +214,17 @@ fn lookalike_score_explains_itself_and_prunes() {
               TableScan: views projection=[column1, column2]
             Projection: Int64(3), Utf8View("map") AS likes
               EmptyRelation: rows=1
-    ProjectionExec: expr=[id@0 as id]
-      RelationExec: lookalike_score()
-        ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
-          DataSourceExec: partitions=1, partition_sizes=[1]
-        CoalescePartitionsExec
-          ProjectionExec: expr=[CAST(feature@0 AS Utf8View) as feature, CAST(value@1 AS Utf8View) as value, weight@4 as weight, low@2 as low, high@3 as high, seed_n@5 as seed_n]
-            RepartitionExec: partitioning=RoundRobinBatch(2), input_partitions=1
-              RelationExec: lookalike_weights(method => 'log_odds', alpha => 1, min_support => 5, bins => 10)
-                ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
-                  DataSourceExec: partitions=1, partition_sizes=[1]
-                ProjectionExec: expr=[3 as Int64(3), map as likes]
-                  PlaceholderRowExec
+    RelationExec: lookalike_score(), columns=[id]
+      ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
+        DataSourceExec: partitions=1, partition_sizes=[1]
+      CoalescePartitionsExec
+        ProjectionExec: expr=[CAST(feature@0 AS Utf8View) as feature, CAST(value@1 AS Utf8View) as value, weight@4 as weight, low@2 as low, high@3 as high, seed_n@5 as seed_n]
+          RepartitionExec: partitioning=RoundRobinBatch(2), input_partitions=1
+            RelationExec: lookalike_weights(method => 'log_odds', alpha => 1, min_support => 5, bins => 10)
+              ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
+                DataSourceExec: partitions=1, partition_sizes=[1]
+              ProjectionExec: expr=[3 as Int64(3), map as likes]
+                PlaceholderRowExec
     "#);
 }
 
@@ -245,12 +239,11 @@ fn lookalike_expand_explains_itself_and_prunes() {
           TableScan: views projection=[column1, column2]
         Projection: Utf8View("likes") AS feature, CAST(views.column2 AS Utf8View) AS value, Float64(1) AS weight
           TableScan: views projection=[column2]
-    ProjectionExec: expr=[id@0 as id]
-      RelationExec: lookalike_expand(size => NULL, share => 0.5, force => false)
-        ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
-          DataSourceExec: partitions=1, partition_sizes=[1]
-        ProjectionExec: expr=[likes as feature, CAST(column2@0 AS Utf8View) as value, 1 as weight]
-          DataSourceExec: partitions=1, partition_sizes=[1]
+    RelationExec: lookalike_expand(size => NULL, share => 0.5, force => false), columns=[id]
+      ProjectionExec: expr=[column1@0 as column1, CAST(column2@1 AS Utf8View) as likes]
+        DataSourceExec: partitions=1, partition_sizes=[1]
+      ProjectionExec: expr=[likes as feature, CAST(column2@0 AS Utf8View) as value, 1 as weight]
+        DataSourceExec: partitions=1, partition_sizes=[1]
     "#);
 }
 
@@ -312,10 +305,9 @@ fn contact_plan_explains_itself_and_prunes() {
       contact_plan: budget => 10.000000, quota => [{tent:1}]
         Projection: views.column1 AS person_id, CAST(views.column2 AS Utf8View) AS channel, Float64(0.5) AS cost, Float64(2) AS value
           TableScan: views projection=[column1, column2]
-    ProjectionExec: expr=[person_id@0 as person_id]
-      RelationExec: contact_plan(budget => 10.000000, quota => [{tent:1}])
-        ProjectionExec: expr=[column1@0 as person_id, CAST(column2@1 AS Utf8View) as channel, 0.5 as cost, 2 as value]
-          DataSourceExec: partitions=1, partition_sizes=[1]
+    RelationExec: contact_plan(budget => 10.000000, quota => [{tent:1}]), columns=[person_id]
+      ProjectionExec: expr=[column1@0 as person_id, CAST(column2@1 AS Utf8View) as channel, 0.5 as cost, 2 as value]
+        DataSourceExec: partitions=1, partition_sizes=[1]
     ");
 }
 
@@ -329,10 +321,9 @@ fn plan_frontier_explains_itself_and_prunes() {
       plan_frontier: budgets => [2.500000, 10.000000], quota => NULL
         Projection: views.column1 AS person_id, CAST(views.column2 AS Utf8View) AS channel, Float64(0.5) AS cost, Float64(2) AS value, views.column3 > Int64(5) AS consented
           TableScan: views projection=[column1, column2, column3]
-    ProjectionExec: expr=[budget@0 as budget, gap@4 as gap]
-      RelationExec: plan_frontier(budgets => [2.500000, 10.000000], quota => NULL)
-        ProjectionExec: expr=[column1@0 as person_id, CAST(column2@1 AS Utf8View) as channel, 0.5 as cost, 2 as value, column3@2 > 5 as consented]
-          DataSourceExec: partitions=1, partition_sizes=[1]
+    RelationExec: plan_frontier(budgets => [2.500000, 10.000000], quota => NULL), columns=[budget, gap]
+      ProjectionExec: expr=[column1@0 as person_id, CAST(column2@1 AS Utf8View) as channel, 0.5 as cost, 2 as value, column3@2 > 5 as consented]
+        DataSourceExec: partitions=1, partition_sizes=[1]
     ");
 }
 
@@ -375,12 +366,11 @@ fn twins_explain_themselves_and_prune() {
           TableScan: views projection=[column1, column2]
         Projection: views.column1 + Int64(10) AS id, Int64(1) AS band, CAST(make_array(views.column2) AS List(Utf8View)) AS categories
           TableScan: views projection=[column1, column2]
-    ProjectionExec: expr=[customer@1 as customer]
-      RelationExec: twins(k => 3, block => ['band'], features => 'categories', min_similarity => 0, min_shared => 1)
-        ProjectionExec: expr=[column1@0 as id, 1 as band, CAST(make_array(column2@1) AS List(Utf8View)) as categories]
-          DataSourceExec: partitions=1, partition_sizes=[1]
-        ProjectionExec: expr=[column1@0 + 10 as id, 1 as band, CAST(make_array(column2@1) AS List(Utf8View)) as categories]
-          DataSourceExec: partitions=1, partition_sizes=[1]
+    RelationExec: twins(k => 3, block => ['band'], features => 'categories', min_similarity => 0, min_shared => 1), columns=[customer]
+      ProjectionExec: expr=[column1@0 as id, 1 as band, CAST(make_array(column2@1) AS List(Utf8View)) as categories]
+        DataSourceExec: partitions=1, partition_sizes=[1]
+      ProjectionExec: expr=[column1@0 + 10 as id, 1 as band, CAST(make_array(column2@1) AS List(Utf8View)) as categories]
+        DataSourceExec: partitions=1, partition_sizes=[1]
     ");
 }
 
@@ -395,12 +385,11 @@ fn twin_products_explain_themselves_and_prune() {
           TableScan: views projection=[column1]
         Projection: views.column1 AS customer, views.column2 AS product, Date32("2026-06-01") AS order_time
           TableScan: views projection=[column1, column2]
-    ProjectionExec: expr=[product@1 as product]
-      RelationExec: twin_products(half_life => INTERVAL '7 days', as_of => DATE '2026-06-30', k => 10, min_twins => 2, prior_strength => 20)
-        ProjectionExec: expr=[column1@0 as prospect, 7 as customer, 0.5 as similarity]
-          DataSourceExec: partitions=1, partition_sizes=[1]
-        ProjectionExec: expr=[column1@0 as customer, column2@1 as product, 2026-06-01 as order_time]
-          DataSourceExec: partitions=1, partition_sizes=[1]
+    RelationExec: twin_products(half_life => INTERVAL '7 days', as_of => DATE '2026-06-30', k => 10, min_twins => 2, prior_strength => 20), columns=[product]
+      ProjectionExec: expr=[column1@0 as prospect, 7 as customer, 0.5 as similarity]
+        DataSourceExec: partitions=1, partition_sizes=[1]
+      ProjectionExec: expr=[column1@0 as customer, column2@1 as product, 2026-06-01 as order_time]
+        DataSourceExec: partitions=1, partition_sizes=[1]
     "#);
 }
 

@@ -10,6 +10,7 @@ use datafusion::common::Result;
 use datafusion::config::Dialect;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
@@ -26,6 +27,11 @@ pub(crate) struct Session {
 impl Session {
     /// A new session with these settings on top of the common ones.
     pub(crate) fn new(settings: &[(&str, &str)]) -> Result<Self> {
+        Self::within(Arc::default(), settings)
+    }
+
+    /// As [`Self::new`], with the memory and the disk of an environment.
+    pub(crate) fn within(environment: Arc<RuntimeEnv>, settings: &[(&str, &str)]) -> Result<Self> {
         let mut config = SessionConfig::new().with_information_schema(true);
         let options = config.options_mut();
         options.extensions.insert(Tariff::default());
@@ -36,6 +42,7 @@ impl Session {
         }
         let state = SessionStateBuilder::new()
             .with_config(config)
+            .with_runtime_env(environment)
             .with_default_features()
             .with_relation_planners(vec![jumeau_udfs::relation_planner()])
             .with_query_planner(Arc::new(Planner));

@@ -77,7 +77,7 @@ impl Rows {
                 Arc::new(Int64Array::from_iter_values(values))
             };
             let score = self.score[rows.clone()].iter().copied();
-            output.send(vec![
+            output.send(&[
                 who(&self.who[rows.clone()])?,
                 item(&self.item[rows.clone()])?,
                 Arc::new(Float64Array::from_iter_values(score)),

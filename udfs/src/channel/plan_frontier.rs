@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, Decimal128Array, Float64Array, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::Documentation;
 use datafusion_macros::user_doc;
 
 use super::contact_plan::candidates::{self, Candidates};
+use super::contact_plan::kernel::{Planner, Shares, Summary};
 use crate::relation::exec::Output;
 use crate::relation::inputs::{Input, Picked};
 use crate::relation::options::{OptionKind, OptionSpec, Options};
-use crate::relation::work::Work;
+use crate::relation::work::{Halt, Work};
 use crate::relation::{Relation, Run};
 
 const NAME: &str = "plan_frontier";
@@ -64,6 +65,10 @@ impl Relation for PlanFrontier {
         &OPTIONS
     }
 
+    fn spills(&self) -> bool {
+        true
+    }
+
     fn columns(&self, _: usize, schema: &Schema, _: &Options) -> Result<Vec<Picked>> {
         candidates::columns(NAME, schema)
     }
@@ -110,28 +115,61 @@ impl Run for Frontier {
     }
 
     fn finish(mut self: Box<Self>, work: &Work, output: &mut Output) -> Result<()> {
-        let market = self.candidates.market(work)?;
+        let quotas = self.candidates.quotas()?;
         work.expect_steps(self.budgets.len());
-        for &budget in &self.budgets {
-            let plan = market.plan(budget, work);
-            let plan = plan.map_err(|halt| halt.into_error(NAME))?;
-            work.done_steps(1);
-            let money = |micros: i128| {
-                let money = Decimal128Array::from_value(micros, 1);
-                money.with_precision_and_scale(18, 6)
-            };
-            let number =
-                |value: f64| -> Arc<dyn Array> { Arc::new(Float64Array::from_value(value, 1)) };
-            output.send(vec![
-                Arc::new(money(budget)?),
-                Arc::new(money(plan.spend)?),
-                number(plan.value),
-                number(plan.bound),
-                number(plan.gap()),
-                Arc::new(Int64Array::from_value(plan.contacts as i64, 1)),
-                number(plan.marginal),
-            ])?;
+        if let Some((market, rows)) = self.candidates.market(work)? {
+            match self.summaries(&market, &quotas, work) {
+                Ok(summaries) => return self.send(&summaries, output),
+                Err(halt) => self
+                    .candidates
+                    .move_to_disk(rows.with(market), halt, work)?,
+            }
         }
-        Ok(())
+        let shelf = self.candidates.shelf(work)?;
+        let summaries = self.summaries(&shelf, &quotas, work);
+        self.send(&summaries.map_err(|halt| halt.into_error(NAME))?, output)
+    }
+}
+
+impl Frontier {
+    fn summaries(
+        &self,
+        shares: &impl Shares,
+        quotas: &[Option<u64>],
+        work: &Work,
+    ) -> Result<Vec<Summary>, Halt> {
+        let planner = Planner {
+            shares,
+            quotas,
+            work,
+        };
+        let budgets = self.budgets.iter();
+        let summaries = budgets.map(|&budget| {
+            let summary = planner.summary(&planner.plan(budget)?)?;
+            work.done_steps(1);
+            Ok(summary)
+        });
+        summaries.collect()
+    }
+
+    fn send(&self, summaries: &[Summary], output: &mut Output) -> Result<()> {
+        let money = |micros: &mut dyn Iterator<Item = i128>| {
+            let money = Decimal128Array::from_iter_values(micros);
+            money.with_precision_and_scale(18, 6)
+        };
+        let all = || summaries.iter();
+        let numbers = |numbers: &mut dyn Iterator<Item = f64>| -> ArrayRef {
+            Arc::new(Float64Array::from_iter_values(numbers))
+        };
+        let contacts = all().map(|plan| plan.contacts as i64);
+        output.send(&[
+            Arc::new(money(&mut self.budgets.iter().copied())?),
+            Arc::new(money(&mut all().map(|plan| plan.spend))?),
+            numbers(&mut all().map(|plan| plan.value)),
+            numbers(&mut all().map(|plan| plan.bound)),
+            numbers(&mut all().map(Summary::gap)),
+            Arc::new(Int64Array::from_iter_values(contacts)),
+            numbers(&mut all().map(|plan| plan.marginal)),
+        ])
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod labels;
 pub(crate) mod literals;
 pub(crate) mod numbers;
 pub(crate) mod sliding;
+pub(crate) mod spilling_sort;
 pub(crate) mod sum;
 pub(crate) mod tally;
 #[cfg(test)]

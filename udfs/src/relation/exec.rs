@@ -8,19 +8,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion_common::tree_node::TreeNodeRecursion;
 use datafusion_common::{DataFusionError, Result, exec_datafusion_err, internal_err};
 use datafusion_common_runtime::SpawnedTask;
 use datafusion_execution::memory_pool::MemoryConsumer;
 use datafusion_execution::{SendableRecordBatchStream, TaskContext};
+use datafusion_physical_expr::expressions::Column;
 use datafusion_physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion_physical_plan::distribution_requirements::InputDistributionRequirements;
 use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion_physical_plan::metrics::{
     BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput,
 };
+use datafusion_physical_plan::projection::ProjectionExec;
 use datafusion_physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion_physical_plan::{
     DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
@@ -36,6 +38,8 @@ use super::{Options, Relation, Run};
 pub(crate) struct RelationExec {
     function: &'static dyn Relation,
     options: Options,
+    /// Which columns of the function are wanted, in this order; all without it.
+    columns: Option<Arc<[usize]>>,
     inputs: Vec<Arc<dyn ExecutionPlan>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -45,6 +49,7 @@ impl RelationExec {
     pub(super) fn new(
         function: &'static dyn Relation,
         options: Options,
+        columns: Option<Arc<[usize]>>,
         inputs: Vec<Arc<dyn ExecutionPlan>>,
         schema: SchemaRef,
     ) -> Self {
@@ -57,6 +62,7 @@ impl RelationExec {
         Self {
             function,
             options,
+            columns,
             inputs,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
@@ -66,12 +72,14 @@ impl RelationExec {
 
 impl DisplayAs for RelationExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "RelationExec: {}({})",
-            self.function.name(),
-            self.options
-        )
+        let (function, options) = (self.function.name(), &self.options);
+        write!(f, "RelationExec: {function}({options})")?;
+        if self.columns.is_some() {
+            let schema = self.schema();
+            let names = schema.fields().iter().map(|field| field.name().as_str());
+            write!(f, ", columns=[{}]", names.collect::<Vec<_>>().join(", "))?;
+        }
+        Ok(())
     }
 }
 
@@ -107,9 +115,35 @@ impl ExecutionPlan for RelationExec {
         Ok(Arc::new(Self::new(
             self.function,
             options,
+            self.columns.clone(),
             children,
             schema,
         )))
+    }
+
+    fn try_swapping_with_projection(
+        &self,
+        projection: &ProjectionExec,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let columns = projection.expr().iter().map(|projected| {
+            let column = projected.expr.downcast_ref::<Column>()?.index();
+            Some(
+                self.columns
+                    .as_ref()
+                    .map_or(column, |columns| columns[column]),
+            )
+        });
+        let Some(columns) = columns.collect::<Option<Vec<_>>>() else {
+            return Ok(None);
+        };
+        let (options, schema) = (self.options.clone(), projection.schema());
+        Ok(Some(Arc::new(Self::new(
+            self.function,
+            options,
+            Some(columns.into()),
+            self.inputs.clone(),
+            schema,
+        ))))
     }
 
     fn execute(
@@ -128,16 +162,14 @@ impl ExecutionPlan for RelationExec {
             .map(|input| Ok((input, self.inputs[input].execute(0, Arc::clone(&context))?)))
             .collect::<Result<Vec<_>>>()?;
         let stop = Arc::new(AtomicBool::new(false));
-        let reservation = MemoryConsumer::new(function).register(context.memory_pool());
-        let work = Work::of(
-            context.session_config().target_partitions(),
-            Arc::clone(&stop),
-            reservation,
-            &self.metrics,
-        );
+        let reservation = MemoryConsumer::new(function)
+            .with_can_spill(self.function.spills())
+            .register(context.memory_pool());
+        let work = Work::of(&context, Arc::clone(&stop), reservation, &self.metrics);
         let mut stream = RecordBatchReceiverStreamBuilder::new(self.schema(), 2);
         let output = Output {
             function,
+            columns: self.columns.clone(),
             schema: self.schema(),
             batch_size: context.session_config().batch_size(),
             sender: stream.tx(),
@@ -192,6 +224,7 @@ impl Drop for StopOnDrop {
 /// Where the rows of a relation function go.
 pub(crate) struct Output {
     function: &'static str,
+    columns: Option<Arc<[usize]>>,
     schema: SchemaRef,
     batch_size: usize,
     sender: Sender<Result<RecordBatch>>,
@@ -204,9 +237,31 @@ impl Output {
         self.batch_size
     }
 
-    /// Sends a batch; waits while the reader is busy. An error means that nobody reads any more.
-    pub(crate) fn send(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
+    /// Whether the query uses a column of the function.
+    pub(crate) fn wants(&self, column: usize) -> bool {
+        let columns = self.columns.as_ref();
+        columns.is_none_or(|columns| columns.contains(&column))
+    }
+
+    /// Sends a batch of all columns; waits while the reader is busy. An error means that nobody reads any more.
+    pub(crate) fn send(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        let rows = columns.first().map_or(0, |column| column.len());
+        self.send_wanted(rows, |column| Ok(Arc::clone(&columns[column])))
+    }
+
+    /// As [`Self::send`], of rows of which only the columns are made that the query uses.
+    pub(crate) fn send_wanted(
+        &mut self,
+        rows: usize,
+        make: impl FnMut(usize) -> Result<ArrayRef>,
+    ) -> Result<()> {
+        let columns: Result<Vec<_>> = match &self.columns {
+            Some(columns) => columns.iter().copied().map(make).collect(),
+            None => (0..self.schema.fields().len()).map(make).collect(),
+        };
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let schema = Arc::clone(&self.schema);
+        let batch = RecordBatch::try_new_with_options(schema, columns?, &options)?;
         let batch = batch.record_output(&self.metrics);
         self.sender
             .blocking_send(Ok(batch))

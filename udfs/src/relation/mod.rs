@@ -15,6 +15,7 @@ pub(crate) mod node;
 pub(crate) mod options;
 pub(crate) mod planner;
 pub(crate) mod shared_ids;
+pub(crate) mod spool;
 pub(crate) mod tables;
 pub(crate) mod threads;
 pub(crate) mod work;
@@ -41,6 +42,11 @@ pub(crate) trait Relation: Debug + Send + Sync {
 
     /// The options that can follow them.
     fn options(&self) -> &'static [OptionSpec];
+
+    /// Whether a run can go on when the pool grants no more memory; then it gets its fair share of the pool only.
+    fn spills(&self) -> bool {
+        false
+    }
 
     /// The order in which the inputs are read, each to its end.
     fn reading_order(&self) -> Vec<usize> {

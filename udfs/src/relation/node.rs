@@ -137,7 +137,8 @@ impl ExtensionPlanner for Operators {
             return internal_err!("{}: {} inputs", node.function.name(), inputs.len());
         }
         let schema = Arc::clone(node.schema.inner());
-        let exec = RelationExec::new(node.function, node.options.clone(), inputs.to_vec(), schema);
+        let (function, options) = (node.function, node.options.clone());
+        let exec = RelationExec::new(function, options, None, inputs.to_vec(), schema);
         Ok(Some(Arc::new(exec)))
     }
 }

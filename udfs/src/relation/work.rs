@@ -1,11 +1,16 @@
-//! What a kernel may use while it runs: threads, memory, and the news that nobody waits any more.
+//! What a kernel may use while it runs: threads, memory, disk, and the news that nobody waits any more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use datafusion_common::DataFusionError;
+use datafusion_execution::TaskContext;
 use datafusion_execution::memory_pool::MemoryReservation;
 use datafusion_physical_plan::metrics::{Count, ExecutionPlanMetricsSet, Gauge, MetricBuilder};
+
+use super::spool::{Disk, Spool};
 
 /// The metrics of an operator that tell how far its work has come: steps in all, and those that are done.
 pub const STEPS: &str = "steps";
@@ -22,6 +27,7 @@ struct Means {
     grow: Grow,
     shrink: Shrink,
     held: AtomicUsize,
+    disk: Option<Disk>,
     metrics: Metrics,
 }
 
@@ -47,6 +53,8 @@ pub(crate) enum Halt {
     Memory(String),
     /// The input breaks a rule: "argument 'x' must be …, got …", without the function's name.
     Invalid(String),
+    /// What was kept on disk could not be written or read.
+    Disk(String),
 }
 
 impl Halt {
@@ -58,19 +66,39 @@ impl Halt {
             Self::Memory(pool) => {
                 DataFusionError::ResourcesExhausted(format!("{function}: {pool}"))
             }
-            Self::Invalid(fault) => DataFusionError::Execution(format!("{function}: {fault}")),
+            Self::Invalid(fault) | Self::Disk(fault) => {
+                DataFusionError::Execution(format!("{function}: {fault}"))
+            }
         }
+    }
+}
+
+impl From<DataFusionError> for Halt {
+    /// Of what is kept on disk.
+    fn from(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(pool) => Self::Memory(pool.clone()),
+            other => Self::Disk(other.strip_backtrace()),
+        }
+    }
+}
+
+impl From<ArrowError> for Halt {
+    fn from(error: ArrowError) -> Self {
+        DataFusionError::from(error).into()
     }
 }
 
 impl Work {
     /// Memory comes from `reservation`; `stop` becomes true when the result is no longer wanted.
     pub(super) fn of(
-        threads: usize,
+        context: &Arc<TaskContext>,
         stop: Arc<AtomicBool>,
         reservation: MemoryReservation,
         metrics: &ExecutionPlanMetricsSet,
     ) -> Self {
+        let threads = context.session_config().target_partitions();
+        let disk = Disk::new(Arc::clone(context), metrics);
         let reservation = Arc::new(reservation);
         let pool = Arc::clone(&reservation);
         let grow = Box::new(move |bytes| {
@@ -78,7 +106,7 @@ impl Work {
                 .map_err(|error| error.strip_backtrace())
         });
         let shrink = Box::new(move |bytes| reservation.shrink(bytes));
-        Self::with(threads, stop, grow, shrink, metrics)
+        Self::with(threads, stop, grow, shrink, Some(disk), metrics)
     }
 
     /// Without limit.
@@ -91,7 +119,8 @@ impl Work {
     /// With a pool of one's own: `grow` asks for bytes, `shrink` gives them back.
     #[cfg(test)]
     pub(crate) fn new(threads: usize, stop: Arc<AtomicBool>, grow: Grow, shrink: Shrink) -> Self {
-        Self::with(threads, stop, grow, shrink, &ExecutionPlanMetricsSet::new())
+        let metrics = ExecutionPlanMetricsSet::new();
+        Self::with(threads, stop, grow, shrink, None, &metrics)
     }
 
     fn with(
@@ -99,6 +128,7 @@ impl Work {
         stop: Arc<AtomicBool>,
         grow: Grow,
         shrink: Shrink,
+        disk: Option<Disk>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> Self {
         let counter = |name: &'static str| MetricBuilder::new(metrics).counter(name, 0);
@@ -108,6 +138,7 @@ impl Work {
             grow,
             shrink,
             held: AtomicUsize::new(0),
+            disk,
             metrics: Metrics {
                 scored: counter("pairs_scored"),
                 pruned: counter("pairs_pruned"),
@@ -121,6 +152,14 @@ impl Work {
 
     pub(crate) fn threads(&self) -> usize {
         self.0.threads
+    }
+
+    /// Starts to write rows to disk, for what exceeds the memory limit.
+    pub(crate) fn spool(&self, schema: SchemaRef) -> Result<Spool, Halt> {
+        match &self.0.disk {
+            Some(disk) => Ok(disk.spool(schema)?),
+            None => Err(Halt::Disk("there is no disk".to_owned())),
+        }
     }
 
     /// An error when the result is no longer wanted. Cheap (one relaxed load): to be asked at least

@@ -156,7 +156,7 @@ impl Run for Views {
                 Arc::new(Int64Array::from_iter_values(values))
             };
             let score = found.score[rows.clone()].iter().copied();
-            output.send(vec![
+            output.send(&[
                 this.items.decode(&found.item[rows.clone()])?,
                 this.items.decode(&found.other[rows.clone()])?,
                 Arc::new(Float64Array::from_iter_values(score)),

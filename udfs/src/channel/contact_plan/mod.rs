@@ -1,12 +1,15 @@
 //! `contact_plan(candidates, budget => …)`: whom to contact, by which channel, for a budget.
 
 pub(crate) mod candidates;
+mod columns;
 pub(crate) mod kernel;
+mod rows;
+mod shelf;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, UInt32Type};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::Documentation;
 use datafusion_macros::user_doc;
@@ -17,8 +20,19 @@ use crate::relation::options::{OptionKind, OptionSpec, Options};
 use crate::relation::work::Work;
 use crate::relation::{Relation, Run};
 use candidates::Candidates;
+use kernel::Planner;
+use kernel::market::{Contact, Market};
+use rows::Rows;
 
 const NAME: &str = "contact_plan";
+
+// The columns, in order.
+const PERSON: usize = 0;
+const CHANNEL: usize = 1;
+const COST: usize = 2;
+const VALUE: usize = 3;
+const EFFICIENCY: usize = 4;
+const RANK: usize = 5;
 
 #[user_doc(
     doc_section(label = "Channels"),
@@ -71,6 +85,10 @@ impl Relation for ContactPlan {
         &OPTIONS
     }
 
+    fn spills(&self) -> bool {
+        true
+    }
+
     fn columns(&self, _: usize, schema: &Schema, _: &Options) -> Result<Vec<Picked>> {
         candidates::columns(NAME, schema)
     }
@@ -91,7 +109,6 @@ impl Relation for ContactPlan {
     fn start(&self, inputs: &[SchemaRef], options: &Options) -> Result<Box<dyn Run>> {
         Ok(Box::new(Planning {
             candidates: Candidates::new(NAME, &inputs[0], options),
-            value: inputs[0].field(3).data_type().clone(),
             budget: options.money("budget").unwrap_or(0),
         }))
     }
@@ -103,7 +120,6 @@ impl Relation for ContactPlan {
 
 struct Planning {
     candidates: Candidates,
-    value: DataType,
     budget: i128,
 }
 
@@ -113,41 +129,102 @@ impl Run for Planning {
     }
 
     fn finish(mut self: Box<Self>, work: &Work, output: &mut Output) -> Result<()> {
-        let market = self.candidates.market(work)?;
-        let candidates = &self.candidates;
-        let plan = market.plan(self.budget, work);
-        let contacts = plan.and_then(|plan| market.contacts(&plan, work));
-        let (contacts, _held) = contacts.map_err(|halt| halt.into_error(NAME))?;
-        let mut rank = 0_i64;
-        for contacts in contacts.chunks(output.batch_size()) {
-            let choices = contacts.iter().map(|contact| market.choice(contact));
-            let choices: Vec<_> = choices.collect();
-            let rows = choices.iter().map(|choice| choice.row as usize);
-            let persons: Vec<_> = rows.clone().map(|row| candidates.person[row]).collect();
-            let channels: Vec<_> = choices.iter().map(|choice| choice.channel).collect();
-            let costs = choices.iter().map(|choice| choice.cost.into());
-            let costs = Decimal128Array::from_iter_values(costs);
-            let values: ArrayRef = if let DataType::Decimal128(precision, scale) = self.value {
-                let values = rows.map(|row| candidates.exact[row]);
-                let values = Decimal128Array::from_iter_values(values);
-                Arc::new(values.with_precision_and_scale(precision, scale)?)
-            } else {
-                let values = choices.iter().map(|choice| choice.value);
-                Arc::new(Float64Array::from_iter_values(values))
+        let quotas = self.candidates.quotas()?;
+        if let Some((market, rows)) = self.candidates.market(work)? {
+            // The order shows in nothing else.
+            let ranked = output.wants(PERSON) || output.wants(RANK);
+            let planner = Planner {
+                shares: &market,
+                quotas: &quotas,
+                work,
             };
-            let next = rank + contacts.len() as i64;
-            let efficiency = contacts.iter().map(|contact| contact.efficiency);
-            let efficiency = efficiency.map(|euros| euros.is_finite().then_some(euros));
-            output.send(vec![
-                candidates.persons.decode(&persons)?,
-                candidates.channels.decode(&channels)?,
-                Arc::new(costs.with_precision_and_scale(18, 6)?),
-                values,
-                Arc::new(efficiency.collect::<Float64Array>()),
-                Arc::new(Int64Array::from_iter_values(rank + 1..=next)),
-            ])?;
-            rank = next;
+            let plan = planner.plan(self.budget);
+            let contacts = plan.and_then(|plan| market.contacts(&plan, &quotas, ranked, work));
+            match contacts {
+                Ok((contacts, _held)) => return self.send(&contacts, &market, &rows, output),
+                Err(halt) => self
+                    .candidates
+                    .move_to_disk(rows.with(market), halt, work)?,
+            }
+        }
+        let shelf = self.candidates.shelf(work)?;
+        let planner = Planner {
+            shares: &shelf,
+            quotas: &quotas,
+            work,
+        };
+        let plan = planner.plan(self.budget);
+        let contacts = plan.and_then(|plan| shelf.contacts(&plan, &quotas, work));
+        let contacts = contacts.map_err(|halt| halt.into_error(NAME))?;
+        let mut rank = 0;
+        for batch in contacts {
+            let batch = batch?;
+            output.send_wanted(batch.num_rows(), |column| match column {
+                CHANNEL => {
+                    let codes = batch.column(CHANNEL).as_primitive::<UInt32Type>();
+                    self.candidates.channels.decode(codes.values())
+                }
+                COST => {
+                    let costs = batch.column(COST).as_primitive::<Int64Type>().values();
+                    euros(costs.iter().copied())
+                }
+                VALUE => {
+                    let exact = batch.column_by_name("exact");
+                    Ok(Arc::clone(exact.unwrap_or_else(|| batch.column(VALUE))))
+                }
+                EFFICIENCY => Ok(Arc::clone(&batch["efficiency"])),
+                RANK => Ok(ranks(rank, batch.num_rows())),
+                _ => Ok(Arc::clone(batch.column(column))),
+            })?;
+            rank += batch.num_rows() as i64;
         }
         Ok(())
     }
+}
+
+impl Planning {
+    fn send(
+        &self,
+        contacts: &[Contact],
+        market: &Market,
+        rows: &Rows,
+        output: &mut Output,
+    ) -> Result<()> {
+        let mut rank = 0;
+        for contacts in contacts.chunks(output.batch_size()) {
+            let choices = contacts.iter().map(|contact| market.choice(contact));
+            let choices: Vec<_> = choices.collect();
+            output.send_wanted(contacts.len(), |column| match column {
+                PERSON => rows.persons(&choices),
+                CHANNEL => {
+                    let codes: Vec<_> = choices.iter().map(|choice| choice.channel).collect();
+                    self.candidates.channels.decode(&codes)
+                }
+                COST => euros(choices.iter().map(|choice| choice.cost)),
+                VALUE => {
+                    let values = choices.iter().map(|choice| choice.value);
+                    let exact = rows.exact(&choices, self.candidates.value())?;
+                    Ok(exact.unwrap_or_else(|| Arc::new(Float64Array::from_iter_values(values))))
+                }
+                EFFICIENCY => {
+                    let efficiency = contacts.iter().map(|contact| contact.efficiency);
+                    let efficiency = efficiency.map(|euros| euros.is_finite().then_some(euros));
+                    Ok(Arc::new(efficiency.collect::<Float64Array>()))
+                }
+                _ => Ok(ranks(rank, contacts.len())),
+            })?;
+            rank += contacts.len() as i64;
+        }
+        Ok(())
+    }
+}
+
+fn euros(micros: impl Iterator<Item = i64>) -> Result<ArrayRef> {
+    let micros = Decimal128Array::from_iter_values(micros.map(i128::from));
+    Ok(Arc::new(micros.with_precision_and_scale(18, 6)?))
+}
+
+/// The ranks after one.
+fn ranks(rank: i64, count: usize) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(rank + 1..=rank + count as i64))
 }

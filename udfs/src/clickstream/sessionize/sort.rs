@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array, new_empty_array,
@@ -27,12 +27,12 @@ use datafusion_physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet
 use datafusion_physical_plan::sorts::sort::SortExec;
 use datafusion_physical_plan::spill::get_record_batch_memory_size;
 use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion_physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion_physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use crate::common::spilling_sort::sort_with_spills;
 use crate::common::time::ticks;
 
 /// Bytes of a partition beyond which text columns could not be joined into one; such a partition goes to the other sort.
@@ -242,45 +242,6 @@ fn in_one_piece(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<RecordB
         columns,
         &options,
     )?)
-}
-
-/// DataFusion's sort over a stream that has begun.
-fn sort_with_spills(
-    input: SendableRecordBatchStream,
-    order: LexOrdering,
-    context: &Arc<TaskContext>,
-) -> Result<SendableRecordBatchStream> {
-    let schema = input.schema();
-    let begun = Begun {
-        schema: Arc::clone(&schema),
-        stream: Mutex::new(Some(input)),
-    };
-    let leaf = StreamingTableExec::try_new(schema, vec![Arc::new(begun)], None, [], false, None)?;
-    SortExec::new(order, Arc::new(leaf)).execute(0, Arc::clone(context))
-}
-
-struct Begun {
-    schema: SchemaRef,
-    stream: Mutex<Option<SendableRecordBatchStream>>,
-}
-
-impl fmt::Debug for Begun {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Begun")
-    }
-}
-
-impl PartitionStream for Begun {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let stream = self.stream.lock().ok().and_then(|mut stream| stream.take());
-        let schema = Arc::clone(&self.schema);
-        let rows = stream::iter(stream).flatten();
-        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
-    }
 }
 
 /// The rows in the order of the columns; `None` when the values of one span all 64 bits and leave no room for NULL.

@@ -188,7 +188,7 @@ impl Run for Audience {
             ));
             let rank = (start..).take(chunk.len());
             batch.push(std::sync::Arc::new(Int64Array::from_iter_values(rank)) as ArrayRef);
-            output.send(batch)?;
+            output.send(&batch)?;
         }
         Ok(())
     }

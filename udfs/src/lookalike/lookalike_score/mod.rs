@@ -198,7 +198,7 @@ impl Run for Scores {
                 let mut batch = vec![ids.slice(start, length)];
                 let sums = sums[start..start + length].iter().copied();
                 batch.extend(columns(&self.people.model, sums));
-                output.send(batch)?;
+                output.send(&batch)?;
             }
         }
         Ok(())

@@ -230,7 +230,7 @@ impl Run for Training {
         for start in (0..rows).step_by(size) {
             let length = size.min(rows - start);
             let batch = columns.iter().map(|column| column.slice(start, length));
-            output.send(batch.collect())?;
+            output.send(&batch.collect::<Vec<_>>())?;
         }
         Ok(())
     }

@@ -42,7 +42,7 @@ impl Rows {
             let scores = offers.iter().map(|offer| offer.score);
             let lifts = offers.iter().map(|offer| offer.lift);
             let twins = offers.iter().map(|offer| i64::from(offer.twins));
-            output.send(vec![
+            output.send(&[
                 prospects.decode(&self.prospects[rows.clone()])?,
                 products.decode(&of_offers)?,
                 Arc::new(Float64Array::from_iter_values(scores)),

@@ -46,7 +46,7 @@ impl Rows {
             let customers: Vec<u32> = twins.iter().map(|twin| twin.customer).collect();
             let similarity = twins.iter().map(|twin| twin.similarity);
             let shared = twins.iter().map(|twin| i64::from(twin.shared));
-            output.send(vec![
+            output.send(&[
                 self.ids[PROSPECTS].decode(&self.prospects[rows.clone()])?,
                 self.ids[CUSTOMERS].decode(&customers)?,
                 Arc::new(Float64Array::from_iter_values(similarity)),

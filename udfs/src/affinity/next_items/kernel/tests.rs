@@ -67,7 +67,7 @@ impl Case {
                         rows.rank[row],
                     )
                 }));
-                Ok(())
+                Ok::<_, Halt>(())
             },
         )?;
         Ok(found)

@@ -57,7 +57,7 @@ impl Case {
                         rows.rank[row],
                     )
                 }));
-                Ok(())
+                Ok::<_, Halt>(())
             },
         )?;
         Ok(all)

@@ -1,225 +1,121 @@
-//! The steps up the hulls of all persons, and which of them a budget pays.
+//! The steps up the hull of a person.
 
-use std::ops::Range;
-
-use super::Market;
-use crate::relation::threads::on_threads;
-use crate::relation::work::{Halt, Held, Work};
-
-/// The step to each choice from the one before it on the hull of its person. All steps by falling slope, equal ones by
-/// the places of their choices, is the order in which the relaxation takes them; those of a person have falling slopes.
-pub(super) struct Hulls {
-    /// Gain for a micro-euro, never negative.
-    slopes: Vec<f64>,
-    /// Micro-euros; [`NO_STEP`] when the choice is not on the hull.
-    costs: Vec<i64>,
-    _held: Held,
-}
-
-const NO_STEP: i64 = -1;
+use super::{NONE, Own, usable};
 
 /// A step up the hull of a person.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Step {
+    /// Gain for a micro-euro, never negative.
     pub(super) slope: f64,
+    /// Micro-euros.
     pub(super) cost: i64,
-    /// The choice that it leads to.
+    pub(super) gain: f64,
+    /// The place of the choice that it leads to.
     pub(super) to: u32,
+    /// The channel that it leads to.
+    pub(super) channel: u32,
+    /// The channel that it leaves, [`NONE`] for none.
+    pub(super) left: u32,
 }
 
 impl Step {
-    /// Best gain per euro first; ties by the order of persons.
-    pub(super) fn order(&self, other: &Self) -> std::cmp::Ordering {
-        let slope = other.slope.total_cmp(&self.slope);
-        slope.then(self.to.cmp(&other.to))
+    /// See [`key`].
+    pub(super) fn key(&self) -> u128 {
+        key(self.slope, self.to)
     }
 }
 
-/// Where the budget ends.
-pub(super) struct Cut {
-    /// What the steps before cost.
-    pub(super) spent: i128,
-    /// The first step that no longer fits, when not all do.
-    pub(super) first_out: Option<Step>,
-}
-
-/// A choice on the hull, while that is found.
-struct Corner {
-    cost: i64,
-    value: f64,
-    slope: f64,
-    at: usize,
-}
-
-impl Hulls {
-    pub(super) fn new(market: &Market, work: &Work) -> Result<Self, Halt> {
-        let count = market.choices.len();
-        let held = work.reserve(count * 16)?;
-        Ok(Self {
-            slopes: vec![0.0; count],
-            costs: vec![NO_STEP; count],
-            _held: held,
-        })
-    }
-
-    /// Finds the hulls, once each contact by a channel costs its price in value, too.
-    pub(super) fn climb(
-        &mut self,
-        market: &Market,
-        prices: &[f64],
-        work: &Work,
-    ) -> Result<(), Halt> {
-        let (mut slopes, mut costs) = (self.slopes.as_mut_slice(), self.costs.as_mut_slice());
-        let parts = market.parts(work).into_iter().map(|persons| {
-            let size = market.start(persons.end) - market.start(persons.start);
-            let slopes = slopes.split_off_mut(..size).unwrap_or_default();
-            let costs = costs.split_off_mut(..size).unwrap_or_default();
-            (persons, slopes, costs)
-        });
-        let parts: Vec<_> = parts.collect();
-        on_threads(parts.into_iter(), |(persons, slopes, costs)| {
-            let begin = market.start(persons.start);
-            let mut hull = Vec::new();
-            for person in persons {
-                if person % super::SHARE == 0 {
-                    work.check()?;
-                }
-                find(market, person, prices, &mut hull);
-                costs[market.start(person) - begin..market.ends[person] - begin].fill(NO_STEP);
-                let mut below = 0;
-                for corner in &hull {
-                    slopes[corner.at - begin] = corner.slope;
-                    costs[corner.at - begin] = corner.cost - below;
-                    below = corner.cost;
-                }
-            }
-            Ok(())
-        })?;
-        Ok(())
-    }
-
-    /// The last choice of these places whose step is before the cut.
-    pub(super) fn reached(&self, cut: &Cut, places: Range<usize>) -> Option<u32> {
-        let taken = |at: &usize| {
-            let slope = self.slopes[*at];
-            let before = cut.first_out.is_none_or(|out| {
-                slope > out.slope || (slope >= out.slope && (*at as u32) < out.to)
-            });
-            self.costs[*at] != NO_STEP && before
-        };
-        places.rev().find(taken).map(|at| at as u32)
-    }
-
-    /// All steps with slopes in a range of [`bucket`]s.
-    pub(super) fn steps(&self, buckets: Range<usize>) -> impl Iterator<Item = Step> {
-        let steps = self.slopes.iter().zip(&self.costs).zip(0..);
-        steps.filter_map(move |((&slope, &cost), to)| {
-            let wanted = cost != NO_STEP && buckets.contains(&bucket(slope));
-            wanted.then_some(Step { slope, cost, to })
-        })
-    }
-
-    /// Finds where the budget ends: first the bucket of slopes, by what the steps of each bucket cost, then the place
-    /// in it.
-    pub(super) fn cut(&self, budget: i128, work: &Work) -> Result<Cut, Halt> {
-        // For few choices all are one bucket.
-        let buckets = if self.costs.len() < FEW { 1 } else { BUCKETS };
-        let _held = work.reserve(work.threads() * buckets * 16)?;
-        let size = self.costs.len().div_ceil(work.threads()).max(FEW);
-        let parts = self.slopes.chunks(size).zip(self.costs.chunks(size));
-        let parts = on_threads(parts, |(slopes, costs)| {
-            work.check()?;
-            let mut sums = vec![0_i128; buckets];
-            for (&slope, &cost) in slopes.iter().zip(costs) {
-                if cost != NO_STEP {
-                    sums[bucket(slope) * buckets / BUCKETS] += i128::from(cost);
-                }
-            }
-            Ok(sums)
-        })?;
-        let mut spent = 0;
-        let cost = |bucket: usize| parts.iter().map(|sums| sums[bucket]).sum::<i128>();
-        let critical = (0..buckets).rev().find(|&bucket| {
-            let fits = spent + cost(bucket) <= budget;
-            spent += if fits { cost(bucket) } else { 0 };
-            !fits
-        });
-        let Some(critical) = critical else {
-            return Ok(Cut {
-                spent,
-                first_out: None,
-            });
-        };
-        let width = BUCKETS / buckets;
-        let range = critical * width..(critical + 1) * width;
-        let count = self.steps(range.clone()).count();
-        let _held = work.reserve(count * size_of::<Step>())?;
-        let mut steps = Vec::with_capacity(count);
-        steps.extend(self.steps(range));
-        let (first_out, more) = select(&mut steps, budget - spent, work)?;
-        Ok(Cut {
-            spent: spent + more,
-            first_out: steps.get(first_out).copied(),
-        })
-    }
-}
-
-/// Fewer choices than this are not worth buckets.
-const FEW: usize = 1 << 16;
-/// Slopes by their exponent and three bits more.
-const BUCKETS: usize = 1 << 14;
-
-/// Numbers that are not negative are in the order of their bits.
-fn bucket(slope: f64) -> usize {
-    (slope.to_bits() >> 49) as usize & (BUCKETS - 1)
+/// The order in which the relaxation takes steps: the best gain per euro first, ties by the places of their choices.
+/// The steps of a person have falling slopes.
+pub(super) fn key(slope: f64, to: u32) -> u128 {
+    // Numbers that are not negative are in the order of their bits.
+    let steepness = slope.to_bits() & (u64::MAX >> 1);
+    (u128::from((u64::MAX >> 1) - steepness) << 32) | u128::from(to)
 }
 
 /// The hull of a person, from the cheapest choice to the most valuable.
-fn find(market: &Market, person: usize, prices: &[f64], hull: &mut Vec<Corner>) {
-    hull.clear();
-    for at in market.start(person)..market.ends[person] {
-        let choice = &market.choices[at];
-        let value = choice.value - prices[choice.channel as usize];
-        if !market.usable(choice) || value <= hull.last().map_or(0.0, |top| top.value) {
-            continue;
+#[derive(Default)]
+pub(super) struct Hull(Vec<Corner>);
+
+/// A choice on the hull.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Corner {
+    pub(super) cost: i64,
+    /// Without the price of the channel.
+    pub(super) value: f64,
+    pub(super) place: u32,
+    pub(super) channel: u32,
+    /// Of the step that leads to it.
+    slope: f64,
+}
+
+/// To contact nobody.
+pub(super) const BOTTOM: Corner = Corner {
+    cost: 0,
+    value: 0.0,
+    place: NONE,
+    channel: NONE,
+    slope: f64::INFINITY,
+};
+
+impl Corner {
+    /// That of the step that leads to it.
+    pub(super) fn key(&self) -> u128 {
+        key(self.slope, self.place)
+    }
+
+    /// The step that leads to it from the one below.
+    pub(super) fn step(&self, below: &Self) -> Step {
+        Step {
+            slope: self.slope,
+            cost: self.cost - below.cost,
+            gain: self.value - below.value,
+            to: self.place,
+            channel: self.channel,
+            left: below.channel,
         }
-        let slope = loop {
-            let (cost, below) = hull.last().map_or((0, 0.0), |top| (top.cost, top.value));
-            let slope = (value - below) / (choice.cost - cost) as f64;
-            match hull.last() {
-                Some(top) if top.cost == choice.cost || slope >= top.slope => hull.pop(),
-                _ => break slope,
-            };
-        };
-        hull.push(Corner {
-            cost: choice.cost,
-            value,
-            slope,
-            at,
-        });
     }
 }
 
-/// Moves the steps that the budget pays to the front: their number, and what they cost. The next one is the first
-/// that no longer fits. The budget does not pay all of them.
-fn select(steps: &mut [Step], budget: i128, work: &Work) -> Result<(usize, i128), Halt> {
-    let cost = |steps: &[Step]| steps.iter().map(|step| i128::from(step.cost)).sum::<i128>();
-    let (mut low, mut high, mut spent) = (0, steps.len(), 0);
-    while high - low > 1 {
-        work.check()?;
-        let middle = (high - low) / 2;
-        steps[low..high].select_nth_unstable_by(middle, Step::order);
-        let half = cost(&steps[low..low + middle]);
-        if spent + half <= budget {
-            spent += half;
-            low += middle;
-        } else {
-            high = low + middle;
+impl Hull {
+    /// Finds the hull, once each contact by a channel costs its price in value, too.
+    pub(super) fn find(&mut self, own: &Own<'_>, prices: &[f64], quotas: &[Option<u64>]) -> &Self {
+        self.0.clear();
+        let mut top = BOTTOM;
+        for (place, choice) in own.placed() {
+            let value = choice.value - prices[choice.channel as usize];
+            if value <= top.value || !usable(choice, quotas) {
+                continue;
+            }
+            let slope = loop {
+                let slope = (value - top.value) / (choice.cost - top.cost) as f64;
+                let under = top.cost == choice.cost || slope >= top.slope;
+                if !under || self.0.pop().is_none() {
+                    break slope;
+                }
+                top = self.0.last().copied().unwrap_or(BOTTOM);
+            };
+            top = Corner {
+                cost: choice.cost,
+                value,
+                place,
+                channel: choice.channel,
+                slope,
+            };
+            self.0.push(top);
         }
+        self
     }
-    if high > low && spent + i128::from(steps[low].cost) <= budget {
-        spent += i128::from(steps[low].cost);
-        low += 1;
+
+    /// The corners from the bottom to the top.
+    pub(super) fn corners(&self) -> &[Corner] {
+        &self.0
     }
-    Ok((low, spent))
+
+    /// The steps to them.
+    pub(super) fn steps(&self) -> impl Iterator<Item = Step> {
+        let mut below = BOTTOM;
+        let corners = self.0.iter();
+        corners.map(move |corner| corner.step(&std::mem::replace(&mut below, *corner)))
+    }
 }

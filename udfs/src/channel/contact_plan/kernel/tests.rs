@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
-use super::hulls::Hulls;
+use super::hulls::{Hull, Step};
+use super::market::{Contact, Market};
 use super::*;
 
 /// A candidate: person, channel, cost in micro-euros or [`BARRED`], value.
@@ -8,7 +9,26 @@ type Candidate = (u32, u32, i64, f64);
 
 const CHANNELS: usize = 3;
 
-fn market(candidates: &[Candidate], persons: u32, quotas: Vec<Option<u64>>) -> Market {
+/// Candidates in memory, and the limits of the channels.
+struct Case {
+    market: Market,
+    quotas: Vec<Option<u64>>,
+}
+
+impl Case {
+    fn plan(&self, budget: i128, work: &Work) -> (Summary, Vec<Contact>) {
+        let planner = Planner {
+            shares: &self.market,
+            quotas: &self.quotas,
+            work,
+        };
+        let plan = planner.plan(budget).unwrap();
+        let contacts = self.market.contacts(&plan, &self.quotas, true, work);
+        (planner.summary(&plan).unwrap(), contacts.unwrap().0)
+    }
+}
+
+fn case(candidates: &[Candidate], persons: u32, quotas: Vec<Option<u64>>) -> Case {
     let choices = candidates.iter().zip(0..).map(|(c, row)| Choice {
         cost: c.2,
         value: c.3,
@@ -18,10 +38,12 @@ fn market(candidates: &[Candidate], persons: u32, quotas: Vec<Option<u64>>) -> M
     let person: Vec<_> = candidates.iter().map(|c| c.0).collect();
     let (persons, channels): (Vec<_>, Vec<_>) =
         ((0..persons).collect(), (0..CHANNELS as u32).collect());
-    let choices = (choices.collect(), None);
+    let mut choices = choices.collect();
+    let choices = (&mut choices, &mut None);
     let work = Work::unlimited(1);
-    let market = Market::new(&person, choices, &persons, &channels, quotas, &work).unwrap();
-    market.map_err(|twice| format!("{twice:?}")).unwrap()
+    let market = Market::new(&person, choices, &persons, &channels, &work).unwrap();
+    let market = market.map_err(|twice| format!("{twice:?}")).unwrap();
+    Case { market, quotas }
 }
 
 /// The value of the best plan: every budget and every use of the quotas, person by person.
@@ -100,36 +122,43 @@ fn a_crowd_is_planned_like_its_sorted_steps_on_any_number_of_threads() {
     // More than fit one share, and more steps than are selected from at once.
     let persons = 40_000;
     let rows = crowd(persons);
-    let market = market(&rows, persons, vec![None; CHANNELS]);
+    let case = case(&rows, persons, vec![None; CHANNELS]);
     let work = Work::unlimited(1);
-    let mut hulls = Hulls::new(&market, &work).unwrap();
-    hulls.climb(&market, &[0.0; CHANNELS], &work).unwrap();
-    let mut steps: Vec<_> = hulls.steps(0..usize::MAX).collect();
+    let planner = Planner {
+        shares: &case.market,
+        quotas: &case.quotas,
+        work: &work,
+    };
+    let free = [0.0; CHANNELS];
+    let steps = case
+        .market
+        .pass(&work, Vec::new, |steps: &mut Vec<Step>, share| {
+            let mut hull = Hull::default();
+            for own in share.persons() {
+                steps.extend(hull.find(&own, &free, &case.quotas).steps());
+            }
+            Ok(())
+        });
+    let mut steps = steps.unwrap().concat();
     assert!(steps.len() > 1 << 16, "{}", steps.len());
-    steps.sort_by(hulls::Step::order);
+    steps.sort_by_key(Step::key);
     for budget in [0_i128, 1, 1_000_000, 70_000_000, 3_000_000_000, i128::MAX] {
-        let cut = hulls.cut(budget, &work).unwrap();
+        let found = planner.paid(&free, budget, &[]).unwrap();
         let mut spent = 0;
-        let fits = |step: &&hulls::Step| {
+        let fits = |step: &&Step| {
             let next = spent + i128::from(step.cost);
             let fits = next <= budget;
             spent = if fits { next } else { spent };
             fits
         };
         let paid = steps.iter().take_while(fits).count();
-        assert_eq!(
-            cut.first_out.map(|step| step.to),
-            steps.get(paid).map(|step| step.to)
-        );
-        assert_eq!(cut.spent, spent, "budget {budget}");
+        assert_eq!(found.first_out, steps.get(paid).copied());
+        assert_eq!(found.spend, spent, "budget {budget}");
 
-        let alone = market.plan(budget, &work).unwrap();
-        let (contacts, _held) = market.contacts(&alone, &work).unwrap();
+        let alone = case.plan(budget, &work);
         for threads in [2, 3, 7] {
-            let work = Work::unlimited(threads);
-            let plan = market.plan(budget, &work).unwrap();
+            let plan = case.plan(budget, &Work::unlimited(threads));
             assert_eq!(plan, alone, "{threads} threads");
-            assert_eq!(market.contacts(&plan, &work).unwrap().0, contacts);
         }
     }
 }
@@ -141,10 +170,9 @@ proptest! {
     fn keeps_the_rules_and_is_within_its_gap_of_the_best(
         (persons, rows) in candidates(), quotas in quotas(), budget in 0_i64..3000,
     ) {
-        let market = market(&rows, persons, quotas.clone());
-        let plan = market.plan(i128::from(budget), &Work::unlimited(1)).unwrap();
-        let (contacts, _held) = market.contacts(&plan, &Work::unlimited(1)).unwrap();
-        let taken: Vec<_> = contacts.iter().map(|contact| rows[market.choice(contact).row as usize]).collect();
+        let case = case(&rows, persons, quotas.clone());
+        let (plan, contacts) = case.plan(i128::from(budget), &Work::unlimited(1));
+        let taken: Vec<_> = contacts.iter().map(|contact| rows[case.market.choice(contact).row as usize]).collect();
         let mut people: Vec<_> = taken.iter().map(|row| row.0).collect();
         people.sort_unstable();
         people.dedup();
@@ -171,10 +199,9 @@ proptest! {
         let mut shuffled = rows.clone();
         shuffled.sort_by_key(|row| (u64::from(row.0 * 3 + row.1) ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let result = |rows: &[Candidate]| {
-            let market = market(rows, persons, quotas.clone());
-            let plan = market.plan(i128::from(budget), &Work::unlimited(1)).unwrap();
-            let (contacts, _held) = market.contacts(&plan, &Work::unlimited(1)).unwrap();
-            let contacts = contacts.iter().map(|contact| (rows[market.choice(contact).row as usize], contact.efficiency));
+            let case = case(rows, persons, quotas.clone());
+            let (plan, contacts) = case.plan(i128::from(budget), &Work::unlimited(1));
+            let contacts = contacts.iter().map(|contact| (rows[case.market.choice(contact).row as usize], contact.efficiency));
             (contacts.collect::<Vec<_>>(), plan.bound.to_bits(), plan.marginal.to_bits())
         };
         prop_assert_eq!(result(&rows), result(&shuffled));
@@ -182,9 +209,9 @@ proptest! {
 
     #[test]
     fn the_frontier_is_concave_and_ends_at_the_best_of_each_person((persons, rows) in candidates()) {
-        let market = market(&rows, persons, vec![None; CHANNELS]);
+        let case = case(&rows, persons, vec![None; CHANNELS]);
         let plans: Vec<_> = (0..=24)
-            .map(|step| market.plan(step * 500, &Work::unlimited(1)).unwrap())
+            .map(|step| case.plan(step * 500, &Work::unlimited(1)).0)
             .collect();
         for three in plans.windows(3) {
             let (a, b) = (three[1].bound - three[0].bound, three[2].bound - three[1].bound);
@@ -204,8 +231,8 @@ fn one_quota_reaches_the_optimum_of_the_relaxation() {
     let rows: Vec<_> = (0..3)
         .flat_map(|person| [(person, 0, 1, 1.0), (person, 1, 1, 4.0 - f64::from(person))])
         .collect();
-    let market = market(&rows, 3, vec![None, Some(1), None]);
-    let plan = market.plan(100, &Work::unlimited(1)).unwrap();
+    let case = case(&rows, 3, vec![None, Some(1), None]);
+    let (plan, _) = case.plan(100, &Work::unlimited(1));
     assert!(
         (plan.value - 6.0).abs() < 1e-12 && (plan.bound - 6.0).abs() < 1e-9,
         "{plan:?}"
@@ -235,8 +262,9 @@ fn memory_is_asked_for_first() {
         channel: 0,
         row: 0,
     };
-    let choices = (vec![choice; 50], None);
+    let mut choices = vec![choice; 50];
     let ranks: Vec<_> = (0..50).collect();
-    let halt = Market::new(&ranks, choices, &ranks, &[0], vec![None], &work).err();
+    let halt = Market::new(&ranks, (&mut choices, &mut None), &ranks, &[0], &work).err();
     assert_eq!(halt, Some(Halt::Memory("no more".to_owned())));
+    assert_eq!(choices.len(), 50, "nothing is lost");
 }
