@@ -13,6 +13,8 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
+use futures::StreamExt;
+
 use crate::support::Session;
 
 const MIB: usize = 1 << 20;
@@ -140,4 +142,24 @@ fn without_a_disk_the_error_says_what_is_missing() {
         "{error}"
     );
     assert_eq!(environment.memory_pool.reserved(), 0);
+}
+
+#[test]
+fn whoever_stops_waiting_gets_memory_and_disk_back() {
+    let environment = limited(16 * MIB);
+    let candidates = candidates("person", LEVELS);
+    let plan = format!("SELECT * FROM contact_plan({candidates}, budget => 1500)");
+    let session = Session::within(Arc::clone(&environment), &SETTINGS).unwrap();
+    let used = || environment.disk_manager.used_disk_space();
+    session.runtime.block_on(async {
+        let state = session.context.state();
+        let plan = state.create_logical_plan(&plan).await.unwrap();
+        let plan = state.create_physical_plan(&plan).await.unwrap();
+        let mut stream = plan.execute(0, session.context.task_ctx()).unwrap();
+        assert!(stream.next().await.unwrap().unwrap().num_rows() > 0);
+        assert!(used() > 0);
+    });
+    // Waits for the tasks that were ended.
+    drop(session);
+    assert_eq!((environment.memory_pool.reserved(), used()), (0, 0));
 }

@@ -131,9 +131,8 @@ impl Candidates {
             return Err(halt.into_error(self.function));
         };
         let spool = work.spool(shelf::schema(&self.schema));
-        let mut spool = spool.map_err(|halt| halt.into_error(self.function))?;
-        rows.write(&mut spool)?;
-        self.stock = Stock::Disk(spool);
+        let spool = spool.and_then(|mut spool| rows.write(&mut spool, work).map(|()| spool));
+        self.stock = Stock::Disk(spool.map_err(|halt| halt.into_error(self.function))?);
         Ok(())
     }
 

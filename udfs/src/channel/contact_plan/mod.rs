@@ -41,7 +41,8 @@ and the quotas, and only rows that are `consented` and `allowed` where there are
 `efficiency` is what the last euro for this person brings, over the best cheaper choice (NULL when free); `rank` \
 orders by it, then by person. A contact whose value is zero or below is never made. `plan_frontier` tells how far \
 the plan can be from the best one. A row may stand for a sequence such as `'email > sms'`, with the cost and value \
-of all its steps: it is a channel of its own, and a quota on `sms` does not count it.",
+of all its steps: it is a channel of its own, and a quota on `sms` does not count it. Beyond the memory limit the plan \
+is made from disk, and is the same.",
     syntax_example = "contact_plan(candidates, budget => 1500 [, quota => MAP {'sms': 2000}])",
     sql_example = r"```sql
 SELECT * FROM contact_plan((
@@ -132,7 +133,9 @@ impl Run for Planning {
         let quotas = self.candidates.quotas()?;
         if let Some((market, rows)) = self.candidates.market(work)? {
             // The order shows in nothing else.
-            let ranked = output.wants(PERSON) || output.wants(RANK);
+            let ranked = [PERSON, EFFICIENCY, RANK]
+                .iter()
+                .any(|&column| output.wants(column));
             let planner = Planner {
                 shares: &market,
                 quotas: &quotas,

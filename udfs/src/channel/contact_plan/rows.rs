@@ -134,9 +134,10 @@ impl Rows {
     }
 
     /// Writes all to disk.
-    pub(super) fn write(self, spool: &mut Spool) -> Result<()> {
+    pub(super) fn write(self, spool: &mut Spool, work: &Work) -> Result<(), Halt> {
         let schema = Arc::clone(spool.schema());
         for choices in self.choices.chunks(CHUNK) {
+            work.check()?;
             let exact = schema.fields().get(shelf::EXACT);
             let exact = exact.map(|field| self.exact(choices, field.data_type()));
             let batch = shelf::rows(

@@ -117,6 +117,7 @@ impl Shelf {
         let (mut share, mut persons, mut all) = (Vec::new(), 0, 0);
         let mut before: Option<ArrayRef> = None;
         for batch in unsorted.sorted(order(schema, [(0, SortOptions::default())]))? {
+            work.check()?;
             let batch = batch?;
             let ids = batch.column(0);
             let next = ids.slice(0, 1);

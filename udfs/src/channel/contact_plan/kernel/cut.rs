@@ -1,8 +1,9 @@
 //! Which steps a budget pays: where the order of all steps is cut.
 //!
 //! A sample of the persons tells about where the cut is; one pass over all of them adds up what lies before that range
-//! and collects the few steps in it, among which the cut is then selected. When it is not there after all, or there
-//! are too many steps in it, the search goes on in a part of the rest. What is done depends on the candidates alone.
+//! and collects the few steps in it, among which the cut is then selected. When it is not there after all, because few
+//! steps cost most of the money, thirds of the steps are left out until few remain. What is done depends on the
+//! candidates alone.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -55,14 +56,18 @@ impl<M: Shares> Planner<'_, M> {
         // The cut is among these keys; the steps before them cost so much.
         let (mut open, mut spent) = (0..u128::MAX, 0);
         let mut count = self.shares.choices();
+        let mut first = true;
         loop {
             let range = if count <= NO_SAMPLE {
                 open.clone()
             } else {
-                self.guess(&open, count, budget - spent, prices)?
+                let sample = self.sample(&open, count, prices)?;
+                let guess = first.then(|| sample.guess(&open, budget - spent));
+                guess.unwrap_or_else(|| sample.middle(&open))
             };
             let mut part = self.part(&open, &range, prices, taken)?;
             let (before, within) = (part.total.spend, part.within.0);
+            first = false;
             if before > budget {
                 open.end = range.start;
                 count = part.before;
@@ -79,14 +84,8 @@ impl<M: Shares> Planner<'_, M> {
         }
     }
 
-    /// About where the cut is among the keys that are open, with so many steps.
-    fn guess(
-        &self,
-        open: &Range<u128>,
-        count: usize,
-        budget: i128,
-        prices: &[f64],
-    ) -> Result<Range<u128>, Halt> {
+    /// Some of the steps that are open, of which there are so many.
+    fn sample(&self, open: &Range<u128>, count: usize, prices: &[f64]) -> Result<Sample, Halt> {
         let steps = count as f64;
         // The margin takes a share of the steps that falls with the root of the sample: not more than fit, and in all
         // as little work as can be.
@@ -96,7 +95,7 @@ impl<M: Shares> Planner<'_, M> {
         let chance = size / steps;
         let limit = (chance * f64::from(u32::MAX)) as u32;
         let bytes = (size * 1.5) as usize * size_of::<(u128, i64)>();
-        let _held = self.work.reserve(bytes)?;
+        let held = self.work.reserve(bytes)?;
         let parts = self.shares.pass(self.work, Vec::new, |sample, share| {
             let mut hull = Hull::default();
             for (own, person) in share.persons().zip(share.first as u32..) {
@@ -111,35 +110,17 @@ impl<M: Shares> Planner<'_, M> {
         })?;
         let joined = (parts.len() > 1).then(|| self.work.reserve(bytes));
         let _held = joined.transpose()?;
-        let mut sample = parts
-            .into_iter()
-            .reduce(|mut all, mut part| {
-                all.append(&mut part);
-                all
-            })
-            .unwrap_or_default();
-        sample.sort_unstable();
-        let (mut cost, mut variance, mut range) = (0.0, 0.0, open.clone());
-        for &(key, more) in &sample {
-            let margin = MARGIN * f64::sqrt(variance);
-            if cost + margin <= budget as f64 {
-                range.start = key;
-            } else if cost - margin > budget as f64 {
-                range.end = key;
-                break;
-            }
-            let more = more as f64 / chance;
-            cost += more;
-            // Twice, because a person's steps come together.
-            variance += 2.0 * more * more;
-        }
-        if range == *open {
-            // Nothing is known; any part goes on.
-            let middle = open.start + (open.end - open.start) / 2;
-            let known = sample.get(sample.len() / 2).map(|&(key, _)| key);
-            range.end = known.filter(|&key| key > open.start).unwrap_or(middle);
-        }
-        Ok(range)
+        let steps = parts.into_iter().reduce(|mut all, mut part| {
+            all.append(&mut part);
+            all
+        });
+        let mut steps = steps.unwrap_or_default();
+        steps.sort_unstable();
+        Ok(Sample {
+            steps,
+            chance,
+            _held: held,
+        })
     }
 
     /// Goes through all steps: those before the range, in it, and after it as far as they are open.
@@ -229,6 +210,51 @@ impl<M: Shares> Planner<'_, M> {
         let last = steps.get(low).filter(|_| low < high);
         let fits = last.is_some_and(|(step, _)| spent + i128::from(step.cost) <= budget);
         Ok(low + usize::from(fits))
+    }
+}
+
+/// The keys and costs of some steps, in order.
+struct Sample {
+    steps: Vec<(u128, i64)>,
+    /// The probability of each to be among them.
+    chance: f64,
+    _held: Held,
+}
+
+impl Sample {
+    /// About where the budget ends.
+    fn guess(&self, open: &Range<u128>, budget: i128) -> Range<u128> {
+        let (mut cost, mut variance, mut range) = (0.0, 0.0, open.clone());
+        for &(key, more) in &self.steps {
+            let margin = MARGIN * f64::sqrt(variance);
+            if cost + margin <= budget as f64 {
+                range.start = key;
+            } else if cost - margin > budget as f64 {
+                range.end = key;
+                break;
+            }
+            let more = more as f64 / self.chance;
+            cost += more;
+            // Twice, because a person's steps come together.
+            variance += 2.0 * more * more;
+        }
+        if range == *open {
+            return self.middle(open);
+        }
+        range
+    }
+
+    /// The middle third of the steps: whatever they cost, a third of them is left when the cut is known to be before,
+    /// in or after it.
+    fn middle(&self, open: &Range<u128>) -> Range<u128> {
+        let third = self.steps.len() / 3;
+        let start = self.steps.get(third).map(|&(key, _)| key);
+        let end = self.steps.get(2 * third).map(|&(key, _)| key);
+        match (start, end) {
+            (Some(start), Some(end)) if open.start < start && start < end => start..end,
+            // Hardly any is known.
+            _ => open.start..open.start + (open.end - open.start) / 2,
+        }
     }
 }
 

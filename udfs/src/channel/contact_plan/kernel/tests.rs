@@ -117,22 +117,19 @@ fn crowd(persons: u32) -> Vec<Candidate> {
     .collect()
 }
 
-#[test]
-fn a_crowd_is_planned_like_its_sorted_steps_on_any_number_of_threads() {
-    // More than fit one share, and more steps than are selected from at once.
-    let persons = 40_000;
-    let rows = crowd(persons);
-    let case = case(&rows, persons, vec![None; CHANNELS]);
-    let work = Work::unlimited(1);
+/// Checks the cut for budgets that pay none, some and all of the steps; says how many steps there are.
+fn is_cut_like_its_sorted_steps(case: &Case) -> usize {
+    let work = Work::unlimited(2);
     let planner = Planner {
         shares: &case.market,
         quotas: &case.quotas,
         work: &work,
     };
     let free = [0.0; CHANNELS];
+    let start = Vec::new;
     let steps = case
         .market
-        .pass(&work, Vec::new, |steps: &mut Vec<Step>, share| {
+        .pass(&work, start, |steps: &mut Vec<Step>, share| {
             let mut hull = Hull::default();
             for own in share.persons() {
                 steps.extend(hull.find(&own, &free, &case.quotas).steps());
@@ -140,9 +137,11 @@ fn a_crowd_is_planned_like_its_sorted_steps_on_any_number_of_threads() {
             Ok(())
         });
     let mut steps = steps.unwrap().concat();
-    assert!(steps.len() > 1 << 16, "{}", steps.len());
     steps.sort_by_key(Step::key);
-    for budget in [0_i128, 1, 1_000_000, 70_000_000, 3_000_000_000, i128::MAX] {
+    let all = steps.iter().map(|step| i128::from(step.cost)).sum::<i128>();
+    let shares = [1, 1_000, 300_000, 500_000, 999_990, 999_999, 1_000_000];
+    let budgets = shares.map(|share| all * share / 1_000_000);
+    for budget in budgets.into_iter().chain([0, all - 1, i128::MAX]) {
         let found = planner.paid(&free, budget, &[]).unwrap();
         let mut spent = 0;
         let fits = |step: &&Step| {
@@ -154,13 +153,44 @@ fn a_crowd_is_planned_like_its_sorted_steps_on_any_number_of_threads() {
         let paid = steps.iter().take_while(fits).count();
         assert_eq!(found.first_out, steps.get(paid).copied());
         assert_eq!(found.spend, spent, "budget {budget}");
+    }
+    steps.len()
+}
 
-        let alone = case.plan(budget, &work);
+#[test]
+fn a_crowd_is_planned_like_its_sorted_steps_on_any_number_of_threads() {
+    // More than fit one share, and more steps than are looked at without a sample.
+    let persons = 40_000;
+    let case = case(&crowd(persons), persons, vec![None; CHANNELS]);
+    let steps = is_cut_like_its_sorted_steps(&case);
+    assert!(steps > 1 << 16, "{steps}");
+    for budget in [1_000_000, 70_000_000, 3_000_000_000] {
+        let alone = case.plan(budget, &Work::unlimited(1));
         for threads in [2, 3, 7] {
             let plan = case.plan(budget, &Work::unlimited(threads));
             assert_eq!(plan, alone, "{threads} threads");
         }
     }
+}
+
+#[test]
+fn people_who_are_all_alike_are_taken_in_their_order() {
+    let persons = 300_000;
+    let rows: Vec<_> = (0..persons).map(|person| (person, 0, 5, 3.0)).collect();
+    is_cut_like_its_sorted_steps(&case(&rows, persons, vec![None; CHANNELS]));
+}
+
+#[test]
+fn a_sample_that_misses_the_dear_ones_does_no_harm() {
+    // Half of all money is in the steps of a few persons, half of the rest in those of a few more, and so on.
+    let persons = 100_000_u32;
+    let rows = (0..persons).map(|person| {
+        let spread = person.wrapping_mul(0x85EB_CA6B).leading_zeros();
+        let cost = 1_i64 << (2 * spread);
+        (person, 0, cost, f64::from(person % 1000 + 1) * cost as f64)
+    });
+    let rows: Vec<_> = rows.collect();
+    is_cut_like_its_sorted_steps(&case(&rows, persons, vec![None; CHANNELS]));
 }
 
 proptest! {
