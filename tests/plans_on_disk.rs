@@ -126,6 +126,26 @@ fn two_rows_of_a_person_and_channel_are_an_error_on_disk_too() {
 }
 
 #[test]
+fn one_person_with_more_rows_than_memory_is_an_error_that_says_so() {
+    let rows = "(SELECT 5 AS person_id, 'sms' AS channel, 0.06::DOUBLE AS cost, value::DOUBLE AS value \
+                FROM generate_series(1, 600000))";
+    let plan = format!("SELECT * FROM contact_plan({rows}, budget => 9)");
+    let error = run_within(&limited(12 * MIB), &plan).unwrap_err();
+    assert!(error.contains("contact_plan: 'candidates' must have one row a person and channel, got two for 5 and 'sms'"), "{error}");
+}
+
+#[test]
+fn many_moves_after_a_quota_are_made_in_rounds_of_bounded_memory() {
+    // A tie between both channels at the price of the first one: all but one of the persons are left to the filling.
+    let rows = "(SELECT value / 2 AS person_id, ['a', 'b'][value % 2 + 1] AS channel, 1.0::DOUBLE AS cost, \
+                [10.0, 5.0][value % 2 + 1]::DOUBLE AS value FROM generate_series(0, 1199999))";
+    let plan = format!(
+        "SELECT count(*), sum(cost), sum(value) FROM contact_plan({rows}, budget => 10000000, quota => MAP {{'a': 1}})"
+    );
+    assert_eq!(is_the_same_in(&[48 * MIB], &plan), 1);
+}
+
+#[test]
 fn without_a_disk_the_error_says_what_is_missing() {
     let pool: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(8 * MIB));
     let none = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);

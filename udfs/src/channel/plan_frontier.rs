@@ -117,39 +117,41 @@ impl Run for Frontier {
     fn finish(mut self: Box<Self>, work: &Work, output: &mut Output) -> Result<()> {
         let quotas = self.candidates.quotas()?;
         work.expect_steps(self.budgets.len());
+        let mut summaries = Vec::new();
         if let Some((market, rows)) = self.candidates.market(work)? {
-            match self.summaries(&market, &quotas, work) {
-                Ok(summaries) => return self.send(&summaries, output),
+            match self.summarize(&market, &quotas, work, &mut summaries) {
+                Ok(()) => return self.send(&summaries, output),
                 Err(halt) => self
                     .candidates
                     .move_to_disk(rows.with(market), halt, work)?,
             }
         }
         let shelf = self.candidates.shelf(work)?;
-        let summaries = self.summaries(&shelf, &quotas, work);
-        self.send(&summaries.map_err(|halt| halt.into_error(NAME))?, output)
+        let done = self.summarize(&shelf, &quotas, work, &mut summaries);
+        done.map_err(|halt| halt.into_error(NAME))?;
+        self.send(&summaries, output)
     }
 }
 
 impl Frontier {
-    fn summaries(
+    /// Plans for the budgets that are still missing.
+    fn summarize(
         &self,
         shares: &impl Shares,
         quotas: &[Option<u64>],
         work: &Work,
-    ) -> Result<Vec<Summary>, Halt> {
+        summaries: &mut Vec<Summary>,
+    ) -> Result<(), Halt> {
         let planner = Planner {
             shares,
             quotas,
             work,
         };
-        let budgets = self.budgets.iter();
-        let summaries = budgets.map(|&budget| {
-            let summary = planner.summary(&planner.plan(budget)?)?;
+        for &budget in &self.budgets[summaries.len()..] {
+            summaries.push(planner.summary(&planner.plan(budget)?)?);
             work.done_steps(1);
-            Ok(summary)
-        });
-        summaries.collect()
+        }
+        Ok(())
     }
 
     fn send(&self, summaries: &[Summary], output: &mut Output) -> Result<()> {

@@ -1,14 +1,16 @@
 //! Rows of a run on disk, for what exceeds the memory limit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion_common::Result;
+use datafusion_common::{Result, exec_err};
 use datafusion_execution::spill_file::SpillFile;
 use datafusion_execution::{SendableRecordBatchStream, TaskContext};
 use datafusion_physical_expr::LexOrdering;
 use datafusion_physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
+use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_physical_plan::{EmptyRecordBatchStream, SpillManager};
 use futures::StreamExt;
 use futures::executor::block_on;
@@ -16,14 +18,17 @@ use futures::executor::block_on;
 use crate::common::spilling_sort::sort_with_spills;
 
 /// Where a run keeps rows: the spill folder of the session.
+#[derive(Clone)]
 pub(crate) struct Disk {
     context: Arc<TaskContext>,
+    /// True when nobody waits any more.
+    stop: Arc<AtomicBool>,
     metrics: SpillMetrics,
 }
 
 /// Rows that are being written.
 pub(crate) struct Spool {
-    context: Arc<TaskContext>,
+    disk: Disk,
     manager: SpillManager,
     write: Write,
 }
@@ -33,7 +38,7 @@ type Write = Box<dyn FnMut(Option<&RecordBatch>) -> Result<File> + Send>;
 
 /// Rows that are written: to be read as often as needed, gone when this is dropped.
 pub(crate) struct Spooled {
-    context: Arc<TaskContext>,
+    disk: Disk,
     manager: SpillManager,
     file: File,
 }
@@ -42,9 +47,14 @@ pub(crate) struct Spooled {
 type File = Option<Arc<dyn SpillFile>>;
 
 impl Disk {
-    pub(super) fn new(context: Arc<TaskContext>, metrics: &ExecutionPlanMetricsSet) -> Self {
+    pub(super) fn new(
+        context: Arc<TaskContext>,
+        stop: Arc<AtomicBool>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Self {
         Self {
             context,
+            stop,
             metrics: SpillMetrics::new(metrics, 0),
         }
     }
@@ -56,7 +66,7 @@ impl Disk {
             .with_compression_type(config.spill_compression());
         let mut file = manager.create_in_progress_file("rows of a function")?;
         Ok(Spool {
-            context: Arc::clone(&self.context),
+            disk: self.clone(),
             manager,
             write: Box::new(move |batch| match batch {
                 Some(batch) => file.append_batch(batch).map(|_| None),
@@ -79,7 +89,7 @@ impl Spool {
 
     pub(crate) fn finish(mut self) -> Result<Spooled> {
         Ok(Spooled {
-            context: self.context,
+            disk: self.disk,
             file: (self.write)(None)?,
             manager: self.manager,
         })
@@ -98,17 +108,25 @@ impl Spooled {
 
     /// The rows in an order, in batches of the session's size.
     pub(crate) fn sorted(&self, order: LexOrdering) -> Result<Batches> {
-        let sorted = sort_with_spills(self.stream()?, order, &self.context)?;
+        let sorted = sort_with_spills(self.stream()?, order, &self.disk.context)?;
         Ok(Batches(sorted))
     }
 
     fn stream(&self) -> Result<SendableRecordBatchStream> {
-        match &self.file {
-            Some(file) => self.manager.read_spill_as_stream(Arc::clone(file), None),
-            None => Ok(Box::pin(EmptyRecordBatchStream::new(Arc::clone(
-                self.schema(),
-            )))),
-        }
+        let schema = Arc::clone(self.schema());
+        let Some(file) = &self.file else {
+            return Ok(Box::pin(EmptyRecordBatchStream::new(schema)));
+        };
+        let batches = self.manager.read_spill_as_stream(Arc::clone(file), None)?;
+        let stop = Arc::clone(&self.disk.stop);
+        // A sort reads all of it before it gives anything.
+        let batches = batches.map(move |batch| {
+            if stop.load(Ordering::Relaxed) {
+                return exec_err!("cancelled");
+            }
+            batch
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
 }
 

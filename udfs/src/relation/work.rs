@@ -98,7 +98,7 @@ impl Work {
         metrics: &ExecutionPlanMetricsSet,
     ) -> Self {
         let threads = context.session_config().target_partitions();
-        let disk = Disk::new(Arc::clone(context), metrics);
+        let disk = Disk::new(Arc::clone(context), Arc::clone(&stop), metrics);
         let reservation = Arc::new(reservation);
         let pool = Arc::clone(&reservation);
         let grow = Box::new(move |bytes| {

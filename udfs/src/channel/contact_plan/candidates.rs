@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion_common::{Result, exec_err, internal_err, plan_err};
+use datafusion_common::{DataFusionError, Result, exec_err, internal_err, plan_err};
 
 use super::columns::Batch;
 use super::kernel::market::Market;
 use super::rows::Rows;
 use super::shelf::{self, Shelf};
 use crate::common::kinds::{Kind, plain};
-use crate::relation::ids::Ids;
+use crate::relation::ids::{Ids, NO_CODE};
 use crate::relation::inputs::{Column, Columns, Input, Picked, by_name};
 use crate::relation::options::Options;
 use crate::relation::spool::Spool;
-use crate::relation::work::{Halt, Work};
+use crate::relation::work::{Halt, Held, Work, hold};
 
 pub(crate) static INPUTS: [Input; 1] = [Input {
     name: "candidates",
@@ -56,12 +56,20 @@ pub(crate) fn check_amount(function: &str, option: &str, micros: i128) -> Result
     Ok(())
 }
 
+/// An error of the disk, with the name of the function.
+pub(super) fn named(error: DataFusionError, function: &str) -> DataFusionError {
+    Halt::from(error).into_error(function)
+}
+
 /// The candidates as they come in: in memory while there is some, on disk from then on.
 pub(crate) struct Candidates {
     pub(super) function: &'static str,
     pub(super) schema: SchemaRef,
     pub(crate) channels: Ids,
+    held_channels: Option<Held>,
     quota: Vec<(String, u64)>,
+    /// How many rows have come.
+    count: usize,
     stock: Stock,
 }
 
@@ -77,29 +85,55 @@ impl Candidates {
         Self {
             function,
             channels: Ids::new(schema.field(1).data_type()),
+            held_channels: None,
             quota: options.quota("quota").unwrap_or_default(),
+            count: 0,
             stock: Stock::Memory(Rows::new(schema.field(0).data_type())),
             schema: Arc::clone(schema),
         }
     }
 
     pub(crate) fn push(&mut self, batch: &RecordBatch, work: &Work) -> Result<()> {
+        self.count += batch.num_rows();
+        if self.count >= NO_CODE as usize {
+            return exec_err!("{}: more than 4 billion candidates", self.function);
+        }
+        if let Err(halt) = self.hold_channels(batch, work) {
+            self.rows_to_disk(halt, work)?;
+            let held = self.hold_channels(batch, work);
+            held.map_err(|halt| halt.into_error(self.function))?;
+        }
         let batch = Batch::new(self.function, &self.schema, batch, &mut self.channels)?;
         if let Stock::Memory(rows) = &mut self.stock {
             match rows.hold(batch.len(), work) {
                 Ok(()) => return rows.push(&batch),
-                Err(halt) => {
-                    let empty = Rows::new(self.schema.field(0).data_type());
-                    let rows = std::mem::replace(rows, empty);
-                    self.move_to_disk(rows, halt, work)?;
-                }
+                Err(halt) => self.rows_to_disk(halt, work)?,
             }
         }
         if let Stock::Disk(spool) = &mut self.stock {
             let rows = shelf::rows_of(&batch, spool.schema())?;
-            spool.append(&rows)?;
+            spool
+                .append(&rows)
+                .map_err(|error| named(error, self.function))?;
         }
         Ok(())
+    }
+
+    /// The channels are never on disk.
+    fn hold_channels(&mut self, batch: &RecordBatch, work: &Work) -> Result<(), Halt> {
+        let bytes = self.channels.bytes_with(batch.num_rows());
+        hold(&mut self.held_channels, bytes, work)
+    }
+
+    /// Moves what has come to disk, when it is memory that did not suffice.
+    fn rows_to_disk(&mut self, halt: Halt, work: &Work) -> Result<()> {
+        match std::mem::replace(&mut self.stock, Stock::Nowhere) {
+            Stock::Memory(rows) => self.move_to_disk(rows, halt, work),
+            stock => {
+                self.stock = stock;
+                Err(halt.into_error(self.function))
+            }
+        }
     }
 
     /// All candidates by person, in memory; without them when they are on disk.
@@ -141,7 +175,8 @@ impl Candidates {
         let Stock::Disk(spool) = std::mem::replace(&mut self.stock, Stock::Nowhere) else {
             return internal_err!("{}: the candidates are not on disk", self.function);
         };
-        let shelf = Shelf::new(&spool.finish()?, self, work);
+        let spooled = spool.finish().map_err(Halt::from);
+        let shelf = spooled.and_then(|spooled| Shelf::new(&spooled, self, work));
         shelf.map_err(|halt| halt.into_error(self.function))
     }
 

@@ -131,11 +131,10 @@ impl Run for Planning {
 
     fn finish(mut self: Box<Self>, work: &Work, output: &mut Output) -> Result<()> {
         let quotas = self.candidates.quotas()?;
+        // Without these the order of the contacts tells nothing.
+        let ranked = [PERSON, EFFICIENCY, RANK];
+        let ranked = ranked.iter().any(|&column| output.wants(column));
         if let Some((market, rows)) = self.candidates.market(work)? {
-            // The order shows in nothing else.
-            let ranked = [PERSON, EFFICIENCY, RANK]
-                .iter()
-                .any(|&column| output.wants(column));
             let planner = Planner {
                 shares: &market,
                 quotas: &quotas,
@@ -157,11 +156,11 @@ impl Run for Planning {
             work,
         };
         let plan = planner.plan(self.budget);
-        let contacts = plan.and_then(|plan| shelf.contacts(&plan, &quotas, work));
+        let contacts = plan.and_then(|plan| shelf.contacts(&plan, &quotas, ranked, work));
         let contacts = contacts.map_err(|halt| halt.into_error(NAME))?;
         let mut rank = 0;
         for batch in contacts {
-            let batch = batch?;
+            let batch = batch.map_err(|error| candidates::named(error, NAME))?;
             output.send_wanted(batch.num_rows(), |column| match column {
                 CHANNEL => {
                     let codes = batch.column(CHANNEL).as_primitive::<UInt32Type>();

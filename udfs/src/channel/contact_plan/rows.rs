@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array};
 use arrow::datatypes::DataType;
-use datafusion_common::{Result, exec_err};
+use datafusion_common::Result;
 
 use super::columns::Batch;
 use super::kernel::Choice;
 use super::kernel::market::Market;
 use super::shelf;
-use crate::relation::ids::{Ids, NO_CODE};
+use crate::relation::ids::Ids;
 use crate::relation::spool::Spool;
 use crate::relation::work::{Halt, Held, Work, bytes_with, hold};
 
@@ -56,9 +56,6 @@ impl Rows {
 
     pub(super) fn push(&mut self, batch: &Batch<'_>) -> Result<()> {
         let first = self.person.len();
-        if first + batch.len() >= NO_CODE as usize {
-            return exec_err!("more than 4 billion candidates");
-        }
         let mut persons = Vec::with_capacity(batch.len());
         self.persons.encode(batch.persons, &mut persons)?;
         if let Some(rows) = batch.whole() {

@@ -3,6 +3,7 @@
 //! They are written as they come, sorted by person (DataFusion's sort spills in its turn) and written again share by
 //! share in the order of the kernel, which then reads them as often as it needs.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -113,9 +114,12 @@ impl Shelf {
             choices: 0,
             // Before the sort takes it.
             held: Some(work.reserve(SHARE * USUAL)?),
+            share: Vec::new(),
+            bytes: 0,
         };
-        let (mut share, mut persons, mut all) = (Vec::new(), 0, 0);
         let mut before: Option<ArrayRef> = None;
+        // Persons in all, in the share, and rows of the person.
+        let (mut all, mut persons, mut own) = (0, 0, 0);
         for batch in unsorted.sorted(order(schema, [(0, SortOptions::default())]))? {
             work.check()?;
             let batch = batch?;
@@ -127,22 +131,26 @@ impl Shelf {
             };
             let mut begin = 0;
             for range in partition(&[Arc::clone(ids)])?.ranges() {
-                if range.start == 0 && goes_on {
-                    continue;
+                if range.start > 0 || !goes_on {
+                    if persons == SHARE {
+                        making.take(&batch, begin..range.start)?;
+                        making.put()?;
+                        (begin, persons) = (range.start, 0);
+                    }
+                    (persons, all, own) = (persons + 1, all + 1, 0);
                 }
-                if persons == SHARE {
-                    share.push(batch.slice(begin, range.start - begin));
-                    making.put(&share)?;
-                    share.clear();
-                    (begin, persons) = (range.start, 0);
+                own += range.len();
+                if own > making.ranks.len() {
+                    // There are not so many channels: this finds two for one.
+                    making.take(&batch, begin..range.end)?;
+                    making.put()?;
                 }
-                (persons, all) = (persons + 1, all + 1);
             }
             before = Some(ids.slice(ids.len() - 1, 1));
-            share.push(batch.slice(begin, batch.num_rows() - begin));
+            making.take(&batch, begin..batch.num_rows())?;
         }
         if persons > 0 {
-            making.put(&share)?;
+            making.put()?;
         }
         Ok(Self {
             shares: making.spool.finish()?,
@@ -151,11 +159,13 @@ impl Shelf {
         })
     }
 
-    /// The contacts of a plan, best last euro first: the columns of [`schema`], and the efficiency, NULL when free.
+    /// The contacts of a plan, when they are `ranked` best last euro first: the columns of [`schema`], the efficiency, NULL
+    /// when free, and the place of the person.
     pub(super) fn contacts(
         &self,
         plan: &Plan,
         quotas: &[Option<u64>],
+        ranked: bool,
         work: &Work,
     ) -> Result<Batches, Halt> {
         let mut fields = self.shares.schema().fields().to_vec();
@@ -188,7 +198,12 @@ impl Shelf {
         };
         let places = (efficiency + 1, SortOptions::default());
         let order = order(&schema, [(efficiency, best), places]);
-        Ok(spool.finish()?.sorted(order)?)
+        let contacts = spool.finish()?;
+        Ok(if ranked {
+            contacts.sorted(order)?
+        } else {
+            contacts.batches()?
+        })
     }
 
     /// Reads all shares.
@@ -251,17 +266,30 @@ struct Making<'a> {
     work: &'a Work,
     spool: Spool,
     choices: usize,
+    /// The rows of the share that is collected, and what they take.
+    share: Vec<RecordBatch>,
+    bytes: usize,
     held: Option<Held>,
 }
 
 impl Making<'_> {
-    /// Writes a share of candidates that are in the order of their persons.
-    fn put(&mut self, share: &[RecordBatch]) -> Result<(), Halt> {
-        let batch = concat_batches(share[0].schema_ref(), share)?;
+    /// Takes rows for the share.
+    fn take(&mut self, batch: &RecordBatch, rows: Range<usize>) -> Result<(), Halt> {
+        let (count, of) = (rows.len(), batch.num_rows().max(1));
+        // These, joined, and again in order; codes and choices.
+        let bytes = 3 * (get_record_batch_memory_size(batch) / of + 1);
+        self.bytes += count * (bytes + 8 + 2 * size_of::<Choice>());
+        hold(&mut self.held, self.bytes, self.work)?;
+        self.share.push(batch.slice(rows.start, count));
+        Ok(())
+    }
+
+    /// Writes the share, whose candidates are in the order of their persons.
+    fn put(&mut self) -> Result<(), Halt> {
+        self.bytes = 0;
+        let share = std::mem::take(&mut self.share);
+        let batch = concat_batches(share[0].schema_ref(), &share)?;
         let rows = batch.num_rows();
-        // The joined rows, and again in order; codes and choices.
-        let bytes = 2 * get_record_batch_memory_size(&batch) + rows * (8 + 2 * size_of::<Choice>());
-        hold(&mut self.held, bytes, self.work)?;
         let mut person = Vec::with_capacity(rows);
         let ids = partition(&[Arc::clone(batch.column(0))])?.ranges();
         for (range, code) in ids.iter().zip(0..) {

@@ -94,7 +94,7 @@ impl<M: Shares> Planner<'_, M> {
         let size = size.min(steps / 8.0).min(FEW as f64);
         let chance = size / steps;
         let limit = (chance * f64::from(u32::MAX)) as u32;
-        let bytes = (size * 1.5) as usize * size_of::<(u128, i64)>();
+        let bytes = (size * 2.0) as usize * size_of::<(u128, i64)>();
         let held = self.work.reserve(bytes)?;
         let parts = self.shares.pass(self.work, Vec::new, |sample, share| {
             let mut hull = Hull::default();

@@ -33,6 +33,9 @@ struct Spot {
     place: u32,
 }
 
+/// After so many moves a new round begins, so that what has changed takes little memory: a table of 2^16 places is full.
+const ROUND: usize = 7 << 13;
+
 /// Of a person whom nobody contacts.
 const NOWHERE: Spot = Spot {
     cost: 0,
@@ -151,11 +154,14 @@ impl<'a, M: Shares> Filling<'a, M> {
     fn round(&mut self, moves: impl Moves) -> Result<bool, Halt> {
         let begin = self.state.clone();
         let (mut moved, mut next) = (false, Some(0));
-        while let Some(from) = next {
+        'round: while let Some(from) = next {
             let (moves, end, _held) = self.first_moves(from, &begin, &moves)?;
             next = end;
             for one in &moves {
                 moved |= self.try_move(one)?;
+                if self.changed.len() == ROUND {
+                    break 'round;
+                }
             }
         }
         self.settle();
@@ -273,7 +279,7 @@ struct First<'a> {
 }
 
 /// Without memory for so many moves there is no plan.
-const FEWEST: usize = 1 << 8;
+const FEWEST: usize = 1 << 11;
 
 impl First<'_> {
     fn push(&mut self, one: Move) -> Result<(), Halt> {
