@@ -159,8 +159,8 @@ impl Shelf {
         })
     }
 
-    /// The contacts of a plan, when they are `ranked` best last euro first: the columns of [`schema`], the efficiency, NULL
-    /// when free, and the place of the person.
+    /// The contacts of a plan, when they are `ranked` best last euro first: the columns of [`schema`], the efficiency,
+    /// NULL when free, and the place of the person.
     pub(super) fn contacts(
         &self,
         plan: &Plan,

@@ -189,7 +189,7 @@ impl<M: Shares> Planner<'_, M> {
         Ok(parts.into_iter().fold(joined, Part::join))
     }
 
-    /// Moves the steps that the budget pays to the front: how many. The next one, if any, is the first that does not fit.
+    /// Moves the steps that the budget pays to the front: how many. The next one, if any, is the first that does not.
     fn select(&self, steps: &mut [(Step, u32)], budget: i128) -> Result<usize, Halt> {
         let cost = |steps: &[(Step, u32)]| -> i128 {
             steps.iter().map(|(step, _)| i128::from(step.cost)).sum()

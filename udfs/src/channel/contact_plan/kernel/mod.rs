@@ -12,9 +12,9 @@
 //! person are kept, and what is still open as far as there is memory. Sums are those of fixed shares of the persons,
 //! so that no digit depends on the number of threads or on where the candidates are.
 //!
-//! For n candidates in memory 24 n bytes are moved once or twice and read some five times, in order: on two threads some
-//! 40 ns a candidate, and some 20 more to rank the contacts. Half of it is first touching memory: the operating
-//! system hands out pages at less than 2 GB a second and core. From disk a plan takes about twice the time of the whole query.
+//! For n candidates in memory 24 n bytes are moved once or twice and read some five times, in order: on two threads
+//! some 40 ns a candidate, and some 20 more to rank the contacts. Half of it is first touching memory: the operating
+//! system hands out pages at less than 2 GB a second and core. From disk a whole query takes about twice the time.
 
 mod cut;
 mod filling;
